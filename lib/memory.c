@@ -1,0 +1,66 @@
+/* Checked allocation. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool size_multiply(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+void *memory_new(size_t count, size_t size, const char *what, struct error *e)
+{
+    size_t n = 0;
+    void *p = NULL;
+    if (size_multiply(count, size, &n) && n <= SIZE_MAX - 192)
+        p = aligned_alloc(64, (n + 127) / 64 * 64);
+    if (!p) {
+        error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
+        return NULL;
+    }
+    memset(p, 0, (n + 127) / 64 * 64);
+    return p;
+}
+
+void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e)
+{
+    size_t n = 0;
+    void *q = size_multiply(count, size, &n) ? realloc(p, n ? n : 1) : NULL;
+    if (!q)
+        error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
+    return q;
+}
+
+int buffer_reserve(struct buffer *b, size_t more, struct error *e)
+{
+    if (more <= b->capacity - b->length)
+        return 0;
+    size_t want = b->length;
+    if (__builtin_add_overflow(want, more, &want) || want > SIZE_MAX / 2)
+        return error_set(e, "no memory for a buffer of %zu more bytes", more);
+    if (want < b->capacity + b->capacity / 2)
+        want = b->capacity + b->capacity / 2;
+    void *p = memory_resize(b->data, want, 1, "a buffer", e);
+    if (!p)
+        return -1;
+    b->data = p;
+    b->capacity = want;
+    return 0;
+}
+
+int buffer_append(struct buffer *b, const void *data, size_t n, struct error *e)
+{
+    if (buffer_reserve(b, n, e))
+        return -1;
+    if (n)
+        memcpy(b->data + b->length, data, n);
+    b->length += n;
+    return 0;
+}
+
+void buffer_free(struct buffer *b)
+{
+    free(b->data);
+    *b = (struct buffer){0};
+}

@@ -1,0 +1,30 @@
+/* Memory: sizes multiplied with a check, allocations that fill an error. */
+#ifndef KICK_MEMORY_H
+#define KICK_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* *out = a * b; false when that overflows. */
+bool size_multiply(size_t a, size_t b, size_t *out);
+
+/* Zeroed memory for count items of size bytes, aligned to 64 bytes and padded with 64 readable
+ * bytes; NULL with e filled ("what" names the purpose) when there is none. Freed with free(). */
+void *memory_new(size_t count, size_t size, const char *what, struct error *e);
+
+/* realloc() for count items of size bytes; on failure NULL, e filled and p still valid. */
+void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e);
+
+/* A growing byte buffer; zero-initialise it. */
+struct buffer {
+    unsigned char *data;
+    size_t length, capacity;
+};
+int buffer_reserve(struct buffer *b, size_t more, struct error *e);
+int buffer_append(struct buffer *b, const void *data, size_t n, struct error *e);
+void buffer_free(struct buffer *b);
+
+#endif
