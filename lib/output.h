@@ -1,0 +1,34 @@
+/* Output files that are whole or absent: written without a name (O_TMPFILE; else under a temporary
+ * one), synced, and only then put under the final name. stdout is written as it is, its errors
+ * checked. */
+#ifndef KICK_OUTPUT_H
+#define KICK_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+struct output;
+
+/* path NULL or "-": stdout. */
+int output_open(struct output **out, const char *path, struct error *e);
+int output_write(struct output *o, const void *data, size_t n, struct error *e);
+/* Writes what is buffered. */
+int output_flush(struct output *o, struct error *e);
+/* Flush, fsync, rename; for stdout flush and close. */
+int output_commit(struct output *o, struct error *e);
+/* Frees; what was not committed leaves nothing behind. NULL is fine. */
+void output_free(struct output *o);
+
+/* Bytes written so far; true where the target is a regular file; its descriptor. */
+uint64_t output_offset(const struct output *o);
+bool output_is_file(const struct output *o);
+int output_fd(const struct output *o);
+const char *output_name(const struct output *o);
+
+/* Puts a whole file of n bytes under path ("-": stdout): open, write, commit. */
+int output_file(const char *path, const void *data, size_t n, struct error *e);
+
+#endif
