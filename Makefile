@@ -58,21 +58,23 @@ unit-tests: $(UNIT_TESTS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
+	@echo "  CC $@"
+	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
-	@rm -f $@
-	ar rcs $@ $^
+	@rm -f $@; ar rcs $@ $^
 
 define program_rule
 $(BUILD)/bin/$(call program_name,$(1)): $(BUILD)/$(basename $(1)).o $(BUILD)/libkick.a
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$^ $$(LDFLAGS) $$(pkg_libs)
+	@echo "  LD $$@"
+	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$^ $$(LDFLAGS) $$(pkg_libs)
 endef
 $(foreach s,$(PROGRAM_SOURCES),$(eval $(call program_rule,$(s))))
 
 $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
-	$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

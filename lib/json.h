@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "memory.h"
 
 /* Parses n bytes; `what` names them in the error. Nesting is limited by jansson (2048). */
 json_t *json_parse(const char *text, size_t n, const char *what, struct error *e);
@@ -24,6 +25,10 @@ int json_get_real_or(const json_t *o, const char *key, double other, double *out
 int json_get_bool_or(const json_t *o, const char *key, bool other, bool *out, struct error *e);
 int json_get_string(const json_t *o, const char *key, const char **out, struct error *e);
 const char *json_get_string_or(const json_t *o, const char *key, const char *other);
+
+/* Appends j as one compact line without a newline: keys in their order, real numbers in the fewest
+ * digits that read back as the same double. */
+int json_append(const json_t *j, struct buffer *out, struct error *e);
 
 /* A JSON number, or null when the value is not finite. */
 json_t *json_number(double x);

@@ -1,0 +1,234 @@
+/* Output files that are whole or absent. */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "memory.h"
+
+enum { CAPACITY = 1 << 20 };
+
+struct output {
+    int fd;
+    bool is_stdout, regular, unnamed;
+    char *path;      /* final name; NULL for stdout */
+    char *directory;
+    char *temporary; /* name to be renamed, once it exists */
+    unsigned char *buffer;
+    size_t used;
+    uint64_t offset;
+};
+
+const char *output_name(const struct output *o)
+{
+    return o->path ? o->path : "standard output";
+}
+
+static int failed(const struct output *o, const char *what, struct error *e)
+{
+    const char *hint = errno == ENOSPC  ? "; the disk is full: free some room, or use another one"
+                       : errno == EPIPE ? "; the program that reads it has gone"
+                                        : "";
+    return error_set(e, "%s: cannot %s: %s%s", output_name(o), what, strerror(errno), hint);
+}
+
+/* A name beside the final one that nobody has: ".name.XXXXXXXX.tmp". */
+static int temporary_name(struct output *o, struct error *e)
+{
+    uint64_t r = 0;
+    if (getrandom(&r, sizeof r, 0) != sizeof r)
+        r = (uint64_t)getpid();
+    char *base = path_base(o->path, e);
+    if (!base)
+        return -1;
+    size_t n = strlen(o->directory) + strlen(base) + 32;
+    o->temporary = memory_new(n, 1, "a file name", e);
+    if (o->temporary)
+        snprintf(o->temporary, n, "%s/.%.200s.%016llx.tmp", o->directory, base,
+                 (unsigned long long)r);
+    free(base);
+    return o->temporary ? 0 : -1;
+}
+
+static int open_file(struct output *o, const char *path, struct error *e)
+{
+    o->path = strdup(path);
+    o->directory = strdup(path);
+    if (!o->path || !o->directory)
+        return error_set(e, "no memory for a file name");
+    if (path_is_directory(path))
+        return error_set(e, "%s: is a directory; -o takes a file", path);
+    char *slash = strrchr(o->directory, '/');
+    if (!slash)
+        strcpy(o->directory, ".");
+    else
+        slash[slash == o->directory] = 0;
+    struct stat st;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode)) { /* a device or a fifo: written in place */
+        o->fd = open(path, O_WRONLY | O_CLOEXEC);
+        return o->fd < 0 ? failed(o, "open it", e) : 0;
+    }
+    o->regular = true;
+    o->fd = open(o->directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    o->unnamed = o->fd >= 0;
+    if (o->fd >= 0)
+        return 0;
+    if (temporary_name(o, e))
+        return -1;
+    o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (o->fd < 0) {
+        free(o->temporary);
+        o->temporary = NULL;
+        return failed(o, "create it", e);
+    }
+    return 0;
+}
+
+int output_open(struct output **out, const char *path, struct error *e)
+{
+    struct output *o = memory_new(1, sizeof *o, "the output", e);
+    if (!o)
+        return -1;
+    o->fd = -1;
+    o->buffer = memory_new(CAPACITY, 1, "the output", e);
+    if (!o->buffer)
+        goto fail;
+    if (!path || !strcmp(path, "-")) {
+        struct stat st;
+        o->is_stdout = true;
+        o->fd = STDOUT_FILENO;
+        o->regular = !fstat(o->fd, &st) && S_ISREG(st.st_mode);
+    } else if (open_file(o, path, e)) {
+        goto fail;
+    }
+    *out = o;
+    return 0;
+fail:
+    output_free(o);
+    return -1;
+}
+
+static int write_all(struct output *o, const unsigned char *p, size_t n, struct error *e)
+{
+    while (n) {
+        ssize_t k = write(o->fd, p, n);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return failed(o, "write", e);
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+int output_flush(struct output *o, struct error *e)
+{
+    size_t n = o->used;
+    o->used = 0;
+    return write_all(o, o->buffer, n, e);
+}
+
+int output_write(struct output *o, const void *data, size_t n, struct error *e)
+{
+    o->offset += n;
+    if (n > CAPACITY - o->used && output_flush(o, e))
+        return -1;
+    if (n >= CAPACITY)
+        return write_all(o, data, n, e);
+    if (n)
+        memcpy(o->buffer + o->used, data, n);
+    o->used += n;
+    return 0;
+}
+
+/* Gives an unnamed file a temporary name, which rename() can then put over an older file. */
+static int name_it(struct output *o, struct error *e)
+{
+    char proc[64];
+    snprintf(proc, sizeof proc, "/proc/self/fd/%d", o->fd);
+    if (temporary_name(o, e))
+        return -1;
+    if (linkat(AT_FDCWD, proc, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW)) {
+        free(o->temporary);
+        o->temporary = NULL;
+        return failed(o, "give it a name", e);
+    }
+    return 0;
+}
+
+int output_commit(struct output *o, struct error *e)
+{
+    if (output_flush(o, e))
+        return -1;
+    if (o->is_stdout) {
+        o->fd = -1;
+        return close(STDOUT_FILENO) ? failed(o, "write", e) : 0;
+    }
+    if (!o->regular) {
+        int fd = o->fd;
+        o->fd = -1;
+        return close(fd) ? failed(o, "write", e) : 0;
+    }
+    if (fsync(o->fd))
+        return failed(o, "write", e);
+    if (o->unnamed && name_it(o, e))
+        return -1;
+    if (rename(o->temporary, o->path))
+        return failed(o, "rename the finished file to it", e);
+    free(o->temporary);
+    o->temporary = NULL;
+    int directory = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory >= 0) { /* the name itself must outlast a crash; not every file system can */
+        fsync(directory);
+        close(directory);
+    }
+    return 0;
+}
+
+void output_free(struct output *o)
+{
+    if (!o)
+        return;
+    if (o->fd >= 0 && !o->is_stdout)
+        close(o->fd);
+    if (o->temporary)
+        unlink(o->temporary);
+    free(o->temporary);
+    free(o->directory);
+    free(o->path);
+    free(o->buffer);
+    free(o);
+}
+
+uint64_t output_offset(const struct output *o)
+{
+    return o->offset;
+}
+
+bool output_is_file(const struct output *o)
+{
+    return o->regular;
+}
+
+int output_fd(const struct output *o)
+{
+    return o->fd;
+}
+
+int output_file(const char *path, const void *data, size_t n, struct error *e)
+{
+    struct output *o = NULL;
+    int result = -1;
+    if (!output_open(&o, path, e) && !output_write(o, data, n, e) && !output_commit(o, e))
+        result = 0;
+    output_free(o);
+    return result;
+}
