@@ -54,6 +54,10 @@ void tensor_free(struct tensor *t);
 /* One row as f32, cols numbers, pruned ones 0. */
 void tensor_row(const struct tensor *t, size_t row, float *out);
 
+/* One row of an int tensor as codes, one byte a column; keep: 1 where kept, 0 (and code 0) where
+ * pruned. */
+void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep);
+
 /* Bytes of the attachment, and per weight in bits. */
 size_t tensor_bytes(const struct tensor *t);
 double tensor_bits_per_weight(const struct tensor *t);
