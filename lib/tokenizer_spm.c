@@ -769,6 +769,11 @@ static int encode_bpe(const struct spm *m, struct call *c, const unsigned char *
 
 /* ---- unigram -------------------------------------------------------------------------------- */
 
+/* Where every segmentation passes and the score has fallen below this, counting starts again at 0:
+ * in a text of megabytes a single-precision sum would no longer tell two segmentations apart. With
+ * this value the result is the original's on every text compared, of lines and of megabytes. */
+#define REBASE -1e5f
+
 struct path {
     float score; /* of the best segmentation of the text up to here */
     int32_t id;
@@ -777,7 +782,7 @@ struct path {
 
 static void path_offer(struct path *to, double score, int32_t id, size_t start)
 {
-    if (to->start < 0 || score > (double)to->score)
+    if (to->start < 0 || (float)score > to->score)
         *to = (struct path){(float)score, id, (int32_t)start};
 }
 
@@ -795,8 +800,10 @@ static int encode_unigram(const struct spm *m, struct call *c, const unsigned ch
     }
     for (size_t i = 0; i <= n; i++)
         paths[i].start = -1;
-    size_t width;
+    size_t width, reach = 0; /* the furthest end of a piece so far */
     for (size_t i = 0; i < n; i += width) {
+        if (reach == i && paths[i].score < REBASE)
+            paths[i].score = 0;
         const float here = paths[i].score;
         bool single = false;
         uint32_t node = 0;
@@ -806,16 +813,18 @@ static int encode_unigram(const struct spm *m, struct call *c, const unsigned ch
             if (id < 0 || m->pieces[id].type == UNUSED)
                 continue;
             size_t length = k + 1 - i;
-            /* A user-defined piece gets a bonus that makes it win over its parts. The mix of float
-             * and double is the original's, and decides ties. */
+            reach = k + 1 > reach ? k + 1 : reach;
+            /* A user-defined piece gets a bonus that makes it win over its parts. */
             double score = m->pieces[id].type == USER_DEFINED
                                ? (double)((float)length * m->max_score) - 0.1
                                : (double)m->pieces[id].score;
             path_offer(paths + k + 1, score + (double)here, id, i);
             single |= length == width;
         }
-        if (!single)
+        if (!single) {
+            reach = i + width > reach ? i + width : reach;
             path_offer(paths + i + width, (double)(unknown + here), m->unk, i);
+        }
     }
     size_t count = 0;
     for (size_t at = n; at; at = (size_t)paths[at].start)
