@@ -25,7 +25,7 @@ endif
 CFLAGS ?= -O2 -g
 # No fast-math and no contraction: a number must not depend on the compiler's mood.
 FLAGS := -std=c11 -D_GNU_SOURCE -DKICK_VERSION='"$(VERSION)"' -ffp-contract=off -fno-math-errno \
-	-fno-trapping-math -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-fno-trapping-math -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers \
 	-Ilib -pthread
 ifdef SAN
 FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -78,3 +78,10 @@ $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- tests ---------------------------------------------------------------------------------------
+test: programs unit-tests
+	@tests/run $(BUILD) $(UNIT_TESTS) $(sort $(wildcard tests/cli/*.sh))
+
+test-long: test
+	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))

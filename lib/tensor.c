@@ -385,6 +385,12 @@ void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_
     }
 }
 
+bool tensor_kept(const struct tensor *t, size_t row, size_t col)
+{
+    return t->mask == MASK_NONE ||
+           (t->mask_bits[row * mask_row_bytes(t) + col / 8] >> col % 8 & 1);
+}
+
 int tensor_zeros(const struct tensor *t, size_t *zeros, struct error *e)
 {
     float *row = memory_new(t->cols, sizeof *row, "a row", e);
@@ -577,6 +583,19 @@ static bool is_zero(const unsigned char *p, size_t width)
     return true;
 }
 
+/* Number of elements whose bits are all zero. */
+static size_t count_zeros(const void *dense, size_t n, size_t width)
+{
+    size_t zeros = 0;
+    if (width == 2)
+        for (size_t i = 0; i < n; i++)
+            zeros += ((const uint16_t *)dense)[i] == 0;
+    else
+        for (size_t i = 0; i < n; i++)
+            zeros += ((const uint32_t *)dense)[i] == 0;
+    return zeros;
+}
+
 int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor_values values,
                   const void *dense, enum tensor_encoding encoding, int n, int m, struct error *e)
 {
@@ -588,18 +607,17 @@ int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor
     t->values = values;
     t->data = dense;
     uint8_t *bits = NULL;
-    if (encoding != ENCODING_NONE) {
+    if (encoding != ENCODING_NONE)
+        left_out = count_zeros(dense, t->rows * t->cols, width);
+    if (encoding == ENCODING_BITMAP || encoding == ENCODING_NM ||
+        left_out * 8 * width > t->rows * t->cols) {
         bits = store_new(s, t->rows * bytes, 1, "a mask", e);
         if (!bits)
             goto fail;
         for (size_t r = 0; r < t->rows; r++)
-            for (size_t j = 0; j < t->cols; j++) {
-                if (is_zero(p + (r * t->cols + j) * width, width))
-                    left_out++;
-                else
+            for (size_t j = 0; j < t->cols; j++)
+                if (!is_zero(p + (r * t->cols + j) * width, width))
                     bits[r * bytes + j / 8] = (uint8_t)(bits[r * bytes + j / 8] | 1u << j % 8);
-            }
-        e->text[0] = 0;
         t->mask = choose(t, bits, left_out, (unsigned)(8 * width), encoding, n, m, e);
         if (encoding == ENCODING_NM && t->mask != MASK_NM)
             goto fail;
@@ -627,10 +645,9 @@ fail:
 
 int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bits, size_t group,
                       const uint8_t *codes, const float *scale, const uint8_t *zero,
-                      const uint8_t *keep, struct error *e)
+                      struct error *e)
 {
     struct tensor *t = &s->tensor;
-    size_t bytes = (like->cols + 7) / 8, left_out = 0;
     *s = (struct tensor_store){0};
     copy_shape(t, like);
     t->values = VALUES_INT;
@@ -639,20 +656,10 @@ int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bit
     t->groups = (t->cols + t->group - 1) / t->group;
     t->scale = scale;
     t->zero = zero;
-    if (keep) {
-        uint8_t *mask = store_new(s, t->rows * bytes, 1, "a mask", e);
-        if (!mask)
-            goto fail;
-        for (size_t r = 0; r < t->rows; r++)
-            for (size_t j = 0; j < t->cols; j++) {
-                if (!keep[r * t->cols + j])
-                    left_out++;
-                else
-                    mask[r * bytes + j / 8] = (uint8_t)(mask[r * bytes + j / 8] | 1u << j % 8);
-            }
-        t->mask = choose(t, mask, left_out, (unsigned)bits, ENCODING_BITMAP, 0, 0, e);
-        t->mask_bits = mask;
-    }
+    t->mask = like->mask;
+    t->n = like->n;
+    t->m = like->m;
+    t->mask_bits = like->mask_bits;
     if (measure(t, e))
         goto fail;
     uint8_t *packed = store_new(s, t->data_bytes, 1, "a tensor", e);
@@ -663,7 +670,7 @@ int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bit
         uint8_t *row = packed + row_offset(t, r);
         size_t k = 0;
         for (size_t j = 0; j < t->cols; j++) {
-            if (keep && !keep[r * t->cols + j])
+            if (t->mask != MASK_NONE && !tensor_kept(t, r, j))
                 continue;
             size_t bit = k++ * (size_t)bits;
             unsigned x = (unsigned)codes[r * t->cols + j] << bit % 8;
