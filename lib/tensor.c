@@ -374,6 +374,17 @@ void tensor_row(const struct tensor *t, size_t row, float *out)
     }
 }
 
+void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep)
+{
+    const uint8_t *mask = t->mask == MASK_NONE ? NULL : t->mask_bits + row * mask_row_bytes(t);
+    const uint8_t *packed = (const uint8_t *)t->data + row_offset(t, row);
+    size_t k = 0;
+    for (size_t j = 0; j < t->cols; j++) {
+        keep[j] = !mask || (mask[j / 8] >> j % 8 & 1);
+        codes[j] = keep[j] ? (uint8_t)code_at(packed, k++, t->bits) : 0;
+    }
+}
+
 bool tensor_kept(const struct tensor *t, size_t row, size_t col)
 {
     return t->mask == MASK_NONE ||

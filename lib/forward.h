@@ -1,0 +1,103 @@
+/* The forward pass of one block, and what stands before and after the blocks. Both ways of running
+ * a model use it: streamed (a block comes off the pipe, everything passes through it, it is
+ * dropped) and resident (all blocks packed, keys and values cached). One pass, chunks and one token
+ * at a time give the same bits, whatever the batch, the threads and the processor's level.
+ *
+ * Activations are f32 in rows of `stride` floats: hidden size rounded up to 16. */
+#ifndef KICK_FORWARD_H
+#define KICK_FORWARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "matrix.h"
+#include "model.h"
+#include "pool.h"
+#include "tensor.h"
+
+/* ---- weights -----------------------------------------------------------------------------------
+ */
+
+/* One block's weights by role: matrices packed, vectors in f32. Zero-initialise it. */
+struct block {
+    struct matrix matrix[ROLE_COUNT];
+    float *vector[ROLE_COUNT];
+    bool present[ROLE_COUNT];
+    size_t count; /* tensors so far */
+};
+
+/* Takes one tensor of the block, whose shape was checked. A bias needs its matrix before it. */
+int block_take(struct block *b, enum model_role role, const struct tensor *t, struct pool *pool,
+               struct error *e);
+/* Number of tensors that a block of this model has. */
+size_t block_tensors(const struct model *m);
+size_t block_bytes(const struct block *b);
+void block_free(struct block *b);
+
+/* ---- keys and values ---------------------------------------------------------------------------
+ */
+
+/* Keys and values of one sequence in one layer, laid out as panels: keys (kv_heads, capacity/16,
+ * head_dim, 16) with 16 positions across, values (kv_heads, ceil(head_dim/16), capacity, 16). A
+ * key's place is its absolute position. Zero-initialise it. */
+struct cache {
+    float *keys, *values;
+    size_t length, capacity;
+};
+
+/* Room for `length` positions in all; what is there stays. */
+int cache_reserve(struct cache *c, const struct model *m, size_t length, struct error *e);
+size_t cache_bytes(const struct model *m, size_t length);
+void cache_free(struct cache *c);
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+struct forward;
+
+/* kernels by KICK_CPU; pool may be NULL. Neither m nor pool is owned. */
+int forward_new(struct forward **out, const struct model *m, struct pool *pool, struct error *e);
+void forward_free(struct forward *f);
+size_t forward_stride(const struct model *m);
+const struct kernels *forward_kernels(const struct forward *f);
+/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`. */
+size_t forward_bytes(const struct model *m, size_t rows, size_t length, long threads);
+
+/* `count` rows from `row` on are the next positions of a sequence whose cache (of the layer at
+ * hand) holds those before. */
+struct sequence {
+    size_t row, count;
+    struct cache *cache;
+    size_t number; /* for messages and hooks: which window or prompt this is */
+};
+
+/* Sees the inputs of the projections: role Q (for q, k and v), O, GATE (for gate and up), DOWN;
+ * rows (rows, columns of the matrix) of one sequence, from `position` on, ldx floats apart. Called
+ * by one thread, a sequence's rows in order. */
+struct forward_hook {
+    int (*see)(void *context, enum model_role role, size_t layer, const struct sequence *s,
+               size_t position, size_t rows, const float *x, size_t ldx, struct error *e);
+    void *context;
+};
+
+/* Runs x, rows of all sequences, through block b in place. Numbers that are not finite are an error
+ * that names the layer. hook may be NULL. */
+int forward_block(struct forward *f, const struct block *b, size_t layer, float *x,
+                  const struct sequence *s, size_t count, const struct forward_hook *hook,
+                  struct error *e);
+
+/* logits (rows, panel_size(vocab)) of x (rows, stride): final norm, then head. */
+int forward_logits(struct forward *f, const float *norm, const struct matrix *head, const float *x,
+                   size_t rows, float *logits, struct error *e);
+
+/* Negative log-likelihood in nats of `target` under logits of n ids. */
+double forward_nll(const struct kernels *k, const float *logits, size_t n, int32_t target);
+
+/* nll[i] of target[i] after row i of x, without holding all logits. */
+int forward_score(struct forward *f, const float *norm, const struct matrix *head, const float *x,
+                  size_t rows, const int32_t *target, double *nll, struct error *e);
+
+#endif

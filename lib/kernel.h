@@ -1,0 +1,78 @@
+/* Kernels of the forward pass: one table of functions per processor level, all levels with the same
+ * bits. The order of every sum is part of the contract:
+ *
+ *   chain   s = fma(a_{n-1}, b_{n-1}, … fma(a_0, b_0, +0)), k ascending
+ *   lanes   element i goes to lane i mod 16, each lane a chain (or a plain sum) in ascending order;
+ *           then the tree: lane j + lane j+8, then j+4, j+2, j+1
+ *
+ * A panel holds the weights of 16 outputs, (k, 16) row-major, so that outputs lie across vector
+ * lanes and every output is a chain of its own: rows, panels and blocks of k can be cut anywhere.
+ */
+#ifndef KICK_KERNEL_H
+#define KICK_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpu.h"
+
+enum { PANEL = 16, KERNEL_TYPES = 3 };
+
+/* What a panel holds; all are widened to f32 exactly. */
+enum panel_type { PANEL_F32, PANEL_F16, PANEL_BF16 };
+
+/* y (rows, 16 * panels) = chains over k of x (rows, k) with the panels; panel p lies at
+ * w + p * ldw elements of its type. more: the chains go on from what is in y. bias: 16 * panels
+ * numbers added once at the end; NULL while a later call goes on. Rows of x are ldx, of y ldy
+ * floats apart; nothing needs alignment and nothing outside is read. */
+typedef void kernel_product(size_t rows, size_t panels, size_t k, const float *x, size_t ldx,
+                            const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
+                            bool more);
+
+struct kernels {
+    enum cpu_level level;
+
+    kernel_product *product[KERNEL_TYPES]; /* by enum panel_type */
+
+    /* To f32: n numbers of a panel type; n bytes; and bits (16 a word, low first) to 0 and 1. */
+    void (*widen[KERNEL_TYPES])(const void *in, size_t n, float *out);
+    void (*widen_u8)(const uint8_t *in, size_t n, float *out);
+    void (*widen_bits)(const uint16_t *in, size_t words, float *out);
+
+    /* One group of a group-quantized product, y (rows, 16) of stride ldy:
+     *   zero: y = fma(scale, fma(offset, s, a), y), offset = -zero
+     *   min:  y = fma(scale, a, fma(offset, s, y)), offset = min
+     * a (rows, 16) of stride 16; s of row r, lane j at s[r * lds + j * lane], lane 0 or 1; scale
+     * and offset (16). */
+    void (*combine)(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
+                    const float *scale, const float *offset, bool min, float *y, size_t ldy);
+
+    /* Scores of a query to weights: s[j] = exp(s[j] * scale - max) for first <= j < last, else +0,
+     * for j < n. Returns their sum in lanes. The maximum is taken over all before the first exp. */
+    float (*softmax)(float *s, size_t first, size_t last, size_t n, float scale);
+
+    /* y[i] = x[i] / d + 0 */
+    void (*divide)(const float *x, size_t n, float d, float *y);
+    /* y[i] = weight[i] * (x[i] * (1 / sqrt(mean of x^2 + eps))), the squares in lanes. */
+    void (*rms_norm)(const float *x, size_t n, const float *weight, float eps, float *y);
+    /* y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; y may be gate or up. */
+    void (*silu_product)(const float *gate, const float *up, size_t n, float *y);
+    /* Rotates the pairs x[i], x[half + i]: a cos - b sin, b cos + a sin, each product rounded. */
+    void (*rope)(float *x, size_t half, const float *cosine, const float *sine);
+    /* y[i] += x[i] */
+    void (*add)(float *y, const float *x, size_t n);
+    bool (*finite)(const float *x, size_t n);
+
+    float (*maximum)(const float *x, size_t n); /* n >= 1 */
+    /* Sum of (double)exp(x[i] - shift) in lanes of double. */
+    double (*sum_exp)(const float *x, size_t n, float shift);
+};
+
+/* Kernels of a level; where a level has none of its own, those of the level below. */
+const struct kernels *kernels_of(enum cpu_level level);
+
+/* The tables and, for the tails of vector kernels, the functions in C. */
+extern const struct kernels kernels_scalar, kernels_avx2;
+
+#endif

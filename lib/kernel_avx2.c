@@ -1,0 +1,440 @@
+/* Kernels for AVX2, FMA and F16C; same bits as kernel_scalar.c, which also does the tails. */
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#include "fmath.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* 16 weights of one k. */
+INLINE void load(enum panel_type type, const void *w, size_t i, __m256 *low, __m256 *high)
+{
+    if (type == PANEL_F32) {
+        *low = _mm256_loadu_ps((const float *)w + i);
+        *high = _mm256_loadu_ps((const float *)w + i + 8);
+    } else if (type == PANEL_BF16) {
+        const __m256i h = _mm256_loadu_si256((const void *)((const uint16_t *)w + i));
+        const __m128i a = _mm256_castsi256_si128(h), b = _mm256_extracti128_si256(h, 1);
+        *low = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16));
+        *high = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(b), 16));
+    } else {
+        *low = _mm256_cvtph_ps(_mm_loadu_si128((const void *)((const uint16_t *)w + i)));
+        *high = _mm256_cvtph_ps(_mm_loadu_si128((const void *)((const uint16_t *)w + i + 8)));
+    }
+}
+
+/* R rows by P panels in 2 R P registers. With 12 of them (6 x 1) two loads and six broadcasts feed
+ * twelve fma: bound by the two FMA ports as long as the panel's block comes from the first-level
+ * cache. Single rows take four panels to fill the FMA latency; from memory they are bound by it. */
+INLINE void tile(const size_t R, const size_t P, const enum panel_type type, size_t k,
+                 const float *x, size_t ldx, const void *w, size_t ldw, float *y, size_t ldy,
+                 const float *bias, bool more)
+{
+    __m256 sum[12];
+#pragma GCC unroll 6
+    for (size_t r = 0; r < R; r++) {
+#pragma GCC unroll 8
+        for (size_t h = 0; h < 2 * P; h++)
+            sum[r * 2 * P + h] = more ? _mm256_loadu_ps(y + r * ldy + h * 8) : _mm256_setzero_ps();
+    }
+    for (size_t i = 0; i < k; i++) {
+        __m256 v[8];
+#pragma GCC unroll 4
+        for (size_t p = 0; p < P; p++)
+            load(type, w, p * ldw + i * PANEL, &v[2 * p], &v[2 * p + 1]);
+#pragma GCC unroll 6
+        for (size_t r = 0; r < R; r++) {
+            const __m256 a = _mm256_broadcast_ss(x + r * ldx + i);
+#pragma GCC unroll 8
+            for (size_t h = 0; h < 2 * P; h++)
+                sum[r * 2 * P + h] = _mm256_fmadd_ps(a, v[h], sum[r * 2 * P + h]);
+        }
+    }
+#pragma GCC unroll 6
+    for (size_t r = 0; r < R; r++) {
+#pragma GCC unroll 8
+        for (size_t h = 0; h < 2 * P; h++) {
+            __m256 out = sum[r * 2 * P + h];
+            if (bias)
+                out = _mm256_add_ps(out, _mm256_loadu_ps(bias + h * 8));
+            _mm256_storeu_ps(y + r * ldy + h * 8, out);
+        }
+    }
+}
+
+INLINE void product(const enum panel_type type, size_t rows, size_t panels, size_t k,
+                    const float *x, size_t ldx, const void *w, size_t ldw, float *y, size_t ldy,
+                    const float *bias, bool more)
+{
+    const size_t size = type == PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
+    size_t p = 0;
+#define TILE(R, P)                                                                                 \
+    tile(R, P, type, k, x + r * ldx, ldx, (const char *)w + p * ldw * size, ldw,                   \
+         y + r * ldy + p * PANEL, ldy, bias ? bias + p * PANEL : NULL, more)
+    if (rows == 1) {
+        const size_t r = 0;
+        for (; p + 4 <= panels; p += 4)
+            TILE(1, 4);
+    } else if (rows == 2 || rows == 3) {
+        const size_t r = 0;
+        for (; p + 2 <= panels; p += 2) {
+            if (rows == 2)
+                TILE(2, 2);
+            else
+                TILE(3, 2);
+        }
+    }
+    for (; p < panels; p++) {
+        size_t r = 0;
+        for (; r + 6 <= rows; r += 6)
+            TILE(6, 1);
+        switch (rows - r) {
+        case 5:
+            TILE(5, 1);
+            break;
+        case 4:
+            TILE(4, 1);
+            break;
+        case 3:
+            TILE(3, 1);
+            break;
+        case 2:
+            TILE(2, 1);
+            break;
+        case 1:
+            TILE(1, 1);
+            break;
+        default:
+            break;
+        }
+    }
+#undef TILE
+}
+
+static void product_f32_avx2(size_t rows, size_t panels, size_t k, const float *x, size_t ldx,
+                             const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
+                             bool more)
+{
+    product(PANEL_F32, rows, panels, k, x, ldx, w, ldw, y, ldy, bias, more);
+}
+
+static void product_f16_avx2(size_t rows, size_t panels, size_t k, const float *x, size_t ldx,
+                             const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
+                             bool more)
+{
+    product(PANEL_F16, rows, panels, k, x, ldx, w, ldw, y, ldy, bias, more);
+}
+
+static void product_bf16_avx2(size_t rows, size_t panels, size_t k, const float *x, size_t ldx,
+                              const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
+                              bool more)
+{
+    product(PANEL_BF16, rows, panels, k, x, ldx, w, ldw, y, ldy, bias, more);
+}
+
+static void widen_f32_avx2(const void *in, size_t n, float *out)
+{
+    memcpy(out, in, n * sizeof *out);
+}
+
+/* Bound by memory. */
+static void widen_f16_avx2(const void *in, size_t n, float *out)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(
+            out + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)((const uint16_t *)in + i))));
+    kernels_scalar.widen[PANEL_F16]((const uint16_t *)in + i, n - i, out + i);
+}
+
+static void widen_bf16_avx2(const void *in, size_t n, float *out)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256 low, high;
+        load(PANEL_BF16, in, i, &low, &high);
+        _mm256_storeu_ps(out + i, low);
+        _mm256_storeu_ps(out + i + 8, high);
+    }
+    kernels_scalar.widen[PANEL_BF16]((const uint16_t *)in + i, n - i, out + i);
+}
+
+static void widen_u8_avx2(const uint8_t *in, size_t n, float *out)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i v = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(in + i)));
+        _mm256_storeu_ps(out + i, _mm256_cvtepi32_ps(v));
+    }
+    kernels_scalar.widen_u8(in + i, n - i, out + i);
+}
+
+static void widen_bits_avx2(const uint16_t *in, size_t words, float *out)
+{
+    const __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    const __m256i high = _mm256_slli_epi32(low, 8);
+    const __m256 one = _mm256_set1_ps(1.0f);
+    for (size_t i = 0; i < words; i++) {
+        const __m256i v = _mm256_set1_epi32(in[i]);
+        const __m256i a = _mm256_cmpeq_epi32(_mm256_and_si256(v, low), low);
+        const __m256i b = _mm256_cmpeq_epi32(_mm256_and_si256(v, high), high);
+        _mm256_storeu_ps(out + i * 16, _mm256_and_ps(_mm256_castsi256_ps(a), one));
+        _mm256_storeu_ps(out + i * 16 + 8, _mm256_and_ps(_mm256_castsi256_ps(b), one));
+    }
+}
+
+/* Bound by loads and stores of the first-level cache. */
+static void combine_avx2(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
+                         const float *scale, const float *offset, bool min, float *y, size_t ldy)
+{
+    for (size_t h = 0; h < PANEL; h += 8) {
+        const __m256 factor = _mm256_loadu_ps(scale + h), shift = _mm256_loadu_ps(offset + h);
+        for (size_t r = 0; r < rows; r++) {
+            const __m256 sum =
+                lane ? _mm256_loadu_ps(s + r * lds + h) : _mm256_broadcast_ss(s + r * lds);
+            const __m256 dot = _mm256_loadu_ps(a + r * PANEL + h);
+            __m256 out = _mm256_loadu_ps(y + r * ldy + h);
+            if (min)
+                out = _mm256_fmadd_ps(factor, dot, _mm256_fmadd_ps(shift, sum, out));
+            else
+                out = _mm256_fmadd_ps(factor, _mm256_fmadd_ps(shift, sum, dot), out);
+            _mm256_storeu_ps(y + r * ldy + h, out);
+        }
+    }
+}
+
+/* fmath_expf() in eight lanes. */
+INLINE __m256 exp8(__m256 x)
+{
+    const __m256 shift = _mm256_set1_ps(FMATH_EXPF_SHIFT);
+    const __m256 n = _mm256_sub_ps(_mm256_fmadd_ps(x, _mm256_set1_ps(FMATH_LOG2E), shift), shift);
+    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FMATH_LN2_HIGH), x);
+    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FMATH_LN2_LOW), r);
+    __m256 p = _mm256_set1_ps(FMATH_EXPF_C7);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C6));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C5));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C4));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C3));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C2));
+    p = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r), _mm256_set1_ps(1.0f));
+    const __m256i k = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(k, 1);
+    const __m256i bias = _mm256_set1_epi32(127);
+    const __m256i a = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    const __m256i b = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(k, half), bias), 23);
+    p = _mm256_mul_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(a)), _mm256_castsi256_ps(b));
+    const __m256 under = _mm256_cmp_ps(x, _mm256_set1_ps(FMATH_EXPF_MIN), _CMP_LT_OQ);
+    const __m256 over = _mm256_cmp_ps(x, _mm256_set1_ps(FMATH_EXPF_MAX), _CMP_GT_OQ);
+    p = _mm256_andnot_ps(under, p);
+    return _mm256_blendv_ps(p, _mm256_set1_ps(INFINITY), over);
+}
+
+/* The tree over lanes 0–7 in a, 8–15 in b. */
+INLINE float tree(__m256 a, __m256 b)
+{
+    const __m256 s = _mm256_add_ps(a, b);
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    q = _mm_add_ss(q, _mm_shuffle_ps(q, q, 1));
+    return _mm_cvtss_f32(q);
+}
+
+INLINE float max8(__m256 v)
+{
+    __m128 q = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+    q = _mm_max_ss(q, _mm_shuffle_ps(q, q, 1));
+    return _mm_cvtss_f32(q);
+}
+
+/* Bound by the arithmetic of exp, about 20 operations a vector. */
+static float softmax_avx2(float *s, size_t first, size_t last, size_t n, float scale)
+{
+    const __m256 factor = _mm256_set1_ps(scale);
+    __m256 most = _mm256_set1_ps(-INFINITY);
+    size_t j = first;
+    for (; j + 8 <= last; j += 8) {
+        const __m256 v = _mm256_mul_ps(_mm256_loadu_ps(s + j), factor);
+        _mm256_storeu_ps(s + j, v);
+        most = _mm256_max_ps(v, most);
+    }
+    float max = max8(most);
+    for (; j < last; j++) {
+        s[j] *= scale;
+        max = s[j] > max ? s[j] : max;
+    }
+    /* Whole vectors of 16 from the start, so that lanes are positions; what is masked, and the
+     * part before and after the vectors that may be read, goes through a small copy. */
+    const __m256 top = _mm256_set1_ps(max);
+    __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+    for (j = 0; j < n; j += PANEL) {
+        if (j >= first && j + PANEL <= last) {
+            const __m256 a = exp8(_mm256_sub_ps(_mm256_loadu_ps(s + j), top));
+            const __m256 b = exp8(_mm256_sub_ps(_mm256_loadu_ps(s + j + 8), top));
+            _mm256_storeu_ps(s + j, a);
+            _mm256_storeu_ps(s + j + 8, b);
+            low = _mm256_add_ps(low, a);
+            high = _mm256_add_ps(high, b);
+            continue;
+        }
+        float part[PANEL] = {0};
+        const size_t end = n - j < PANEL ? n - j : PANEL;
+        for (size_t i = 0; i < end; i++)
+            part[i] = j + i >= first && j + i < last ? fmath_expf(s[j + i] - max) : 0;
+        memcpy(s + j, part, end * sizeof *part);
+        low = _mm256_add_ps(low, _mm256_loadu_ps(part));
+        high = _mm256_add_ps(high, _mm256_loadu_ps(part + 8));
+    }
+    return tree(low, high);
+}
+
+static void divide_avx2(const float *x, size_t n, float d, float *y)
+{
+    const __m256 by = _mm256_set1_ps(d);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 q = _mm256_div_ps(_mm256_loadu_ps(x + i), by);
+        _mm256_storeu_ps(y + i, _mm256_add_ps(q, _mm256_setzero_ps()));
+    }
+    kernels_scalar.divide(x + i, n - i, d, y + i);
+}
+
+/* Bound by memory: two passes over a row. */
+static void rms_norm_avx2(const float *x, size_t n, const float *weight, float eps, float *y)
+{
+    __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; i + PANEL <= n; i += PANEL) {
+        const __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
+        low = _mm256_fmadd_ps(a, a, low);
+        high = _mm256_fmadd_ps(b, b, high);
+    }
+    if (i < n) {
+        float part[PANEL] = {0}; /* fma(0, 0, lane) leaves a lane as it is */
+        memcpy(part, x + i, (n - i) * sizeof *part);
+        const __m256 a = _mm256_loadu_ps(part), b = _mm256_loadu_ps(part + 8);
+        low = _mm256_fmadd_ps(a, a, low);
+        high = _mm256_fmadd_ps(b, b, high);
+    }
+    const float factor = 1.0f / sqrtf(tree(low, high) / (float)n + eps);
+    const __m256 f = _mm256_set1_ps(factor);
+    for (i = 0; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_loadu_ps(weight + i),
+                                              _mm256_mul_ps(_mm256_loadu_ps(x + i), f)));
+    for (; i < n; i++)
+        y[i] = weight[i] * (x[i] * factor);
+}
+
+/* Bound by the arithmetic of exp and a division. */
+static void silu_product_avx2(const float *gate, const float *up, size_t n, float *y)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 g = _mm256_loadu_ps(gate + i), u = _mm256_loadu_ps(up + i);
+        const __m256 d = _mm256_add_ps(one, exp8(_mm256_xor_ps(g, sign)));
+        _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_div_ps(g, d), u));
+    }
+    kernels_scalar.silu_product(gate + i, up + i, n - i, y + i);
+}
+
+static void rope_avx2(float *x, size_t half, const float *cosine, const float *sine)
+{
+    size_t i = 0;
+    for (; i + 8 <= half; i += 8) {
+        const __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + half + i);
+        const __m256 c = _mm256_loadu_ps(cosine + i), s = _mm256_loadu_ps(sine + i);
+        _mm256_storeu_ps(x + i, _mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)));
+        _mm256_storeu_ps(x + half + i, _mm256_add_ps(_mm256_mul_ps(b, c), _mm256_mul_ps(a, s)));
+    }
+    for (; i < half; i++) {
+        const float a = x[i], b = x[half + i];
+        x[i] = a * cosine[i] - b * sine[i];
+        x[half + i] = b * cosine[i] + a * sine[i];
+    }
+}
+
+static void add_avx2(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_add_ps(_mm256_loadu_ps(y + i), _mm256_loadu_ps(x + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+static bool finite_avx2(const float *x, size_t n)
+{
+    const __m256i exponent = _mm256_set1_epi32(0x7f800000);
+    __m256i bad = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i v = _mm256_and_si256(_mm256_loadu_si256((const void *)(x + i)), exponent);
+        bad = _mm256_or_si256(bad, _mm256_cmpeq_epi32(v, exponent));
+    }
+    return _mm256_testz_si256(bad, bad) && kernels_scalar.finite(x + i, n - i);
+}
+
+static float maximum_avx2(const float *x, size_t n)
+{
+    if (n < 8)
+        return kernels_scalar.maximum(x, n);
+    __m256 most = _mm256_loadu_ps(x);
+    size_t i = 8;
+    for (; i + 8 <= n; i += 8)
+        most = _mm256_max_ps(_mm256_loadu_ps(x + i), most);
+    float max = max8(most);
+    for (; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    return max + 0.0f;
+}
+
+static double sum_exp_avx2(const float *x, size_t n, float shift)
+{
+    const __m256 s = _mm256_set1_ps(shift);
+    __m256d a = _mm256_setzero_pd(), b = a, c = a, d = a; /* lanes 0–3, 4–7, 8–11, 12–15 */
+    size_t i = 0;
+    for (; i + PANEL <= n; i += PANEL) {
+        const __m256 low = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i), s));
+        const __m256 high = exp8(_mm256_sub_ps(_mm256_loadu_ps(x + i + 8), s));
+        a = _mm256_add_pd(a, _mm256_cvtps_pd(_mm256_castps256_ps128(low)));
+        b = _mm256_add_pd(b, _mm256_cvtps_pd(_mm256_extractf128_ps(low, 1)));
+        c = _mm256_add_pd(c, _mm256_cvtps_pd(_mm256_castps256_ps128(high)));
+        d = _mm256_add_pd(d, _mm256_cvtps_pd(_mm256_extractf128_ps(high, 1)));
+    }
+    double lane[PANEL];
+    _mm256_storeu_pd(lane, a);
+    _mm256_storeu_pd(lane + 4, b);
+    _mm256_storeu_pd(lane + 8, c);
+    _mm256_storeu_pd(lane + 12, d);
+    for (; i < n; i++)
+        lane[i % PANEL] += (double)fmath_expf(x[i] - shift);
+    for (size_t step = PANEL / 2; step; step /= 2)
+        for (size_t j = 0; j < step; j++)
+            lane[j] += lane[j + step];
+    return lane[0];
+}
+
+const struct kernels kernels_avx2 = {
+    .level = CPU_AVX2,
+    .product = {product_f32_avx2, product_f16_avx2, product_bf16_avx2},
+    .widen = {widen_f32_avx2, widen_f16_avx2, widen_bf16_avx2},
+    .widen_u8 = widen_u8_avx2,
+    .widen_bits = widen_bits_avx2,
+    .combine = combine_avx2,
+    .softmax = softmax_avx2,
+    .divide = divide_avx2,
+    .rms_norm = rms_norm_avx2,
+    .silu_product = silu_product_avx2,
+    .rope = rope_avx2,
+    .add = add_avx2,
+    .finite = finite_avx2,
+    .maximum = maximum_avx2,
+    .sum_exp = sum_exp_avx2,
+};
+#else
+typedef int kernel_avx2_is_for_x86_64;
+#endif

@@ -1,0 +1,240 @@
+/* Every kernel at every level of this machine against the one in C, by memcmp: all sizes to 130 (in
+ * products fewer), odd strides, unaligned starts, guard bytes, denormals and signed zeros. The seed
+ * is printed; KICK_SEED sets it. KICK_BENCH=1 also times the products. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "kernel.h"
+
+enum { MOST = 130, SPACE = 1 << 13, GUARD = 64 };
+
+static uint64_t state;
+static uint32_t bits32(void)
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(state >> 32);
+}
+
+/* Mostly ordinary numbers, sometimes zeros of either sign and denormals. */
+static float number(void)
+{
+    const uint32_t u = bits32();
+    if (u % 16 == 0)
+        return u & 16 ? -0.0f : 0.0f;
+    if (u % 16 == 1)
+        return ldexpf((float)(int32_t)bits32(), -160);
+    return (float)(int32_t)bits32() * 0x1p-30f;
+}
+
+static float in1[SPACE], in2[SPACE], in3[SPACE];
+static uint16_t half[SPACE];
+static uint8_t bytes[SPACE];
+static float out1[SPACE], out2[SPACE]; /* by the kernel in C, by the other */
+
+static void fill(void)
+{
+    for (size_t i = 0; i < SPACE; i++) {
+        in1[i] = number();
+        in2[i] = number();
+        in3[i] = number();
+        half[i] = (uint16_t)(bits32() & 0xbfff); /* finite as f16 and as bf16 */
+        bytes[i] = (uint8_t)bits32();
+        out1[i] = number();
+    }
+    memcpy(out2, out1, sizeof out1);
+}
+
+static void same(const char *what, size_t a, size_t b, size_t c)
+{
+    for (size_t i = 0; i < SPACE; i++)
+        if (memcmp(&out1[i], &out2[i], sizeof out1[i]))
+            fail_msg("%s (%zu, %zu, %zu): place %zu has %a, not %a", what, a, b, c, i,
+                     (double)out2[i], (double)out1[i]);
+}
+
+static void products(const struct kernels *k)
+{
+    for (int type = 0; type < KERNEL_TYPES; type++) {
+        for (int run = 0; run < 400; run++) {
+            const size_t rows = run < 20 ? (size_t)run : bits32() % 20;
+            const size_t panels = 1 + bits32() % 6, n = bits32() % 40;
+            const size_t ldx = n + bits32() % 5, ldy = panels * PANEL + bits32() % 5;
+            const size_t ldw = n * PANEL + bits32() % 5;
+            const size_t x = bits32() % 7, y = GUARD + bits32() % 7, w = bits32() % 7;
+            const float *bias = bits32() % 2 ? in3 + bits32() % 7 : NULL;
+            const bool more = bits32() % 2;
+            const void *weights = type == PANEL_F32 ? (void *)(in2 + w) : (void *)(half + w);
+            fill();
+            kernels_scalar.product[type](rows, panels, n, in1 + x, ldx, weights, ldw, out1 + y, ldy,
+                                         bias, more);
+            k->product[type](rows, panels, n, in1 + x, ldx, weights, ldw, out2 + y, ldy, bias,
+                             more);
+            same("product", rows, panels, n);
+            /* The same chain in two pieces. */
+            memcpy(out2, out1, sizeof out1);
+            const size_t cut = n ? bits32() % n : 0, size = type == PANEL_F32 ? 4 : 2;
+            if (more)
+                continue;
+            k->product[type](rows, panels, cut, in1 + x, ldx, weights, ldw, out2 + y, ldy, NULL,
+                             false);
+            k->product[type](rows, panels, n - cut, in1 + x + cut, ldx,
+                             (const char *)weights + cut * PANEL * size, ldw, out2 + y, ldy, bias,
+                             true);
+            same("product in two pieces", rows, panels, n);
+        }
+    }
+}
+
+static void combines(const struct kernels *k)
+{
+    for (size_t run = 0; run < 200; run++) {
+        const size_t rows = bits32() % 9, lds = 16 + bits32() % 3, ldy = 16 + bits32() % 3;
+        fill();
+        kernels_scalar.combine(rows, in1, in2, lds, run & 1, in3, in3 + 40, run & 2, out1 + 3, ldy);
+        k->combine(rows, in1, in2, lds, run & 1, in3, in3 + 40, run & 2, out2 + 3, ldy);
+        same("combine", rows, run & 1, run & 2);
+    }
+}
+
+static void rows(const struct kernels *k)
+{
+    const float scale = 0.125f;
+    for (size_t n = 0; n <= MOST; n++) {
+        const size_t at = GUARD + n % 7;
+        fill();
+        for (int t = 0; t < KERNEL_TYPES; t++) {
+            kernels_scalar.widen[t](t == PANEL_F32 ? (void *)in1 : (void *)half, n,
+                                    out1 + at + 200 * t);
+            k->widen[t](t == PANEL_F32 ? (void *)in1 : (void *)half, n, out2 + at + 200 * t);
+        }
+        kernels_scalar.widen_u8(bytes + n % 3, n, out1 + at + 600);
+        k->widen_u8(bytes + n % 3, n, out2 + at + 600);
+        kernels_scalar.widen_bits(half, n, out1 + at + 800);
+        k->widen_bits(half, n, out2 + at + 800);
+        same("widen", n, 0, 0);
+
+        fill();
+        kernels_scalar.divide(in1 + 1, n, in2[n], out1 + at);
+        k->divide(in1 + 1, n, in2[n], out2 + at);
+        same("divide", n, 0, 0);
+
+        fill();
+        kernels_scalar.rms_norm(in1 + n % 5, n, in2 + 1, 1e-5f, out1 + at);
+        k->rms_norm(in1 + n % 5, n, in2 + 1, 1e-5f, out2 + at);
+        same("rms_norm", n, 0, 0);
+
+        fill();
+        for (size_t i = 0; i < MOST; i++)
+            in1[i] *= i % 3 ? 1.0f : 100.0f;
+        kernels_scalar.silu_product(in1 + n % 5, in2 + 1, n, out1 + at);
+        k->silu_product(in1 + n % 5, in2 + 1, n, out2 + at);
+        same("silu_product", n, 0, 0);
+
+        fill();
+        kernels_scalar.rope(out1 + at, n, in1 + 1, in2);
+        k->rope(out2 + at, n, in1 + 1, in2);
+        same("rope", n, 0, 0);
+
+        fill();
+        kernels_scalar.add(out1 + at, in1 + 1, n);
+        k->add(out2 + at, in1 + 1, n);
+        same("add", n, 0, 0);
+
+        for (size_t i = 0; i < n; i++) {
+            const float keep = in1[i + 1];
+            in1[i + 1] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -INFINITY;
+            assert_false(k->finite(in1 + 1, n));
+            in1[i + 1] = keep;
+        }
+        assert_true(k->finite(in1 + 1, n));
+
+        for (size_t last = n; last >= 1 && last + 20 > n; last--) {
+            const size_t first = bits32() % last;
+            fill();
+            const float a = kernels_scalar.softmax(out1 + at, first, last, n, scale * 50);
+            const float b = k->softmax(out2 + at, first, last, n, scale * 50);
+            same("softmax", first, last, n);
+            assert_memory_equal(&a, &b, sizeof a);
+        }
+        if (n == 0)
+            continue;
+        float a = kernels_scalar.maximum(in1 + 1, n), b = k->maximum(in1 + 1, n);
+        assert_memory_equal(&a, &b, sizeof a);
+        const double c = kernels_scalar.sum_exp(in1 + 1, n, a), d = k->sum_exp(in1 + 1, n, a);
+        assert_memory_equal(&c, &d, sizeof c);
+    }
+}
+
+/* Lanes are positions: what lies beyond the last key adds nothing. */
+static void softmax_padding(const struct kernels *k)
+{
+    for (size_t n = 1; n < MOST; n++) {
+        fill();
+        const float a = k->softmax(out1, 0, n, n, 0.3f);
+        const float b = k->softmax(out2, 0, n, (n + 63) / 16 * 16, 0.3f);
+        assert_memory_equal(&a, &b, sizeof a);
+        assert_memory_equal(out1, out2, n * sizeof *out1);
+    }
+}
+
+static void all_levels(void **unused)
+{
+    (void)unused;
+    for (int level = CPU_SCALAR; level <= (int)cpu_best(); level++) {
+        const struct kernels *k = kernels_of((enum cpu_level)level);
+        printf("level %s: kernels %s\n", cpu_level_name((enum cpu_level)level),
+               cpu_level_name(k->level));
+        products(k);
+        combines(k);
+        rows(k);
+        softmax_padding(k);
+    }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void timed(void **unused)
+{
+    (void)unused;
+    if (!getenv("KICK_BENCH"))
+        skip();
+    const struct kernels *k = kernels_of(cpu_best());
+    fill();
+    for (size_t n = 1; n <= 48; n = n < 6 ? n + 1 : n * 2) {
+        const size_t panels = 4, cols = 64;
+        for (int type = 0; type < KERNEL_TYPES; type++) {
+            const void *w = type == PANEL_F32 ? (void *)in2 : (void *)half;
+            const double start = now();
+            long count = 0;
+            for (; now() - start < 0.05; count++)
+                k->product[type](n, panels, cols, in1, cols, w, cols * PANEL, out1, 64, NULL,
+                                 false);
+            printf("product type %d rows %zu: %.1f GFLOP/s\n", type, n,
+                   2.0 * (double)(n * panels * PANEL * cols) * (double)count / (now() - start) /
+                       1e9);
+        }
+    }
+}
+
+int main(void)
+{
+    const char *seed = getenv("KICK_SEED");
+    state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
+    printf("KICK_SEED=%llu\n", (unsigned long long)state);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_levels), cmocka_unit_test(timed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
