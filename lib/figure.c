@@ -48,10 +48,8 @@ static int text_or(json_t *o, const char *where, const char *key, const char *ot
                    const char **out, struct error *e)
 {
     json_t *v = json_object_get(o, key);
-    if (v && !json_is_string(v))
-        return error_set(e, "%s: \"%s\" is not a string", where, key);
     *out = v ? json_string_value(v) : other;
-    return 0;
+    return v && !*out ? error_set(e, "%s: \"%s\" is not a string", where, key) : 0;
 }
 
 static int bool_or(json_t *o, const char *where, const char *key, bool *out, struct error *e)
@@ -67,10 +65,8 @@ static int number_or(json_t *o, const char *where, const char *key, double other
                      struct error *e)
 {
     json_t *v = json_object_get(o, key);
-    if (v && !json_is_number(v))
-        return error_set(e, "%s: \"%s\" is not a number", where, key);
     *out = v ? json_number_value(v) : other;
-    return 0;
+    return v && !json_is_number(v) ? error_set(e, "%s: \"%s\" is not a number", where, key) : 0;
 }
 
 /* A string that must be one of two words; *second tells which. */
