@@ -1,6 +1,6 @@
 /* A model as data: what its config.json says, and which tensor plays which role. One table of roles
- * and name patterns per architecture; no code per model. Unknown tensors and config keys that matter
- * but are not understood are errors that name them. */
+ * and name patterns per architecture; no code per model. Unknown tensors and config keys that
+ * matter but are not understood are errors that name them. */
 #ifndef KICK_MODEL_H
 #define KICK_MODEL_H
 
@@ -29,12 +29,14 @@ enum model_role {
     ROLE_DOWN, /* (hidden, intermediate) */
     ROLE_DOWN_BIAS,
     ROLE_FINAL_NORM,
-    ROLE_HEAD, /* (vocab, hidden); absent when tied */
+    ROLE_HEAD,    /* (vocab, hidden); absent when tied */
     ROLE_IGNORED, /* e.g. rotary_emb.inv_freq of old checkpoints: read, not kept */
     ROLE_COUNT,
 };
 
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
+
+enum { MODEL_STOPS_MAX = 16 };
 
 struct model {
     const char *architecture; /* the table's name: "llama" */
@@ -45,6 +47,9 @@ struct model {
     enum rope_kind rope;
     double rope_factor, rope_low_freq, rope_high_freq, rope_original_positions;
     long bos, eos; /* ids or -1 */
+    size_t stops;  /* ids that end a text: all that eos_token_id lists, eos first */
+    long stop[MODEL_STOPS_MAX];
+    const struct model_family *family; /* row of the table in model.c */
 };
 
 /* Reads a config.json (transformers 4 and 5 style: rope_scaling or rope_parameters, torch_dtype or

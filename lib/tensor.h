@@ -3,7 +3,8 @@
  * The attachment of a tensor record is, in this order: mask (rows x ceil(cols/8) bytes, bit j of a
  * row at byte j/8, bit j%8, 1 = kept), values, and for int: scale (f32, rows x groups), then zero (u8)
  * or min (f32), likewise, then g_idx (i32 a column). Values are those of the kept columns only, row
- * after row. int codes are packed, low bits first, each row starting on a byte.
+ * after row. int codes are packed, low bits first, each row starting on a byte. Each part starts at
+ * a multiple of 8 bytes; the gaps are zero.
  *   int:  w = scale * (code - zero), or scale * code + min
  * mask nm: a bitmap with exactly min(N, length) bits in each group of M columns of a row (the last
  * group may be shorter), so the place of a value follows from its group; spare places hold zero. */

@@ -1,0 +1,111 @@
+/* Quantizes each projection matrix by rounding to the nearest code of a grid per row and group: the
+ * baseline that GPTQ and AWQ are measured against. Weights that are zero stay zero: zero is on every
+ * grid, and a mask is kept. */
+#include "cli.h"
+#include "filter.h"
+#include "json.h"
+#include "memory.h"
+#include "quantize.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static long bits = 4, group = 128;
+static bool symmetric;
+
+struct job {
+    const struct tensor *t;
+    size_t group, groups;
+    float *row; /* (threads, cols) */
+    uint8_t *codes, *zero, *keep;
+    float *scale;
+    _Atomic size_t bad;
+};
+
+static void quantize_one(void *context, size_t r, long thread)
+{
+    struct job *j = context;
+    const struct tensor *t = j->t;
+    float *row = j->row + (size_t)thread * t->cols;
+    tensor_row(t, r, row);
+    for (size_t i = 0; i < t->cols; i++)
+        if (!isfinite(row[i]))
+            atomic_store(&j->bad, r + 1);
+    if (atomic_load(&j->bad))
+        return;
+    quantize_row(row, t->cols, j->group, (int)bits, symmetric, j->codes + r * t->cols,
+                 j->scale + r * j->groups, j->zero + r * j->groups);
+    for (size_t i = 0; j->keep && i < t->cols; i++)
+        j->keep[r * t->cols + i] =
+            t->mask_bits[r * ((t->cols + 7) / 8) + i / 8] >> i % 8 & 1;
+}
+
+static int projection(struct filter *f, const struct tensor *t, json_t *extra, struct error *e)
+{
+    struct tensor_store store = {0};
+    struct job j = {.t = t};
+    int result = -1;
+    if (t->values == VALUES_INT)
+        return error_set(e, "%s: is quantized already", t->name);
+    j.group = group == 0 || (size_t)group > t->cols ? t->cols : (size_t)group;
+    j.groups = (t->cols + j.group - 1) / j.group;
+    j.row = memory_new((size_t)pool_threads(f->pool) * t->cols, sizeof *j.row, "a row", e);
+    j.codes = memory_new(t->rows * t->cols, 1, "codes", e);
+    j.scale = memory_new(t->rows * j.groups, sizeof *j.scale, "scales", e);
+    j.zero = memory_new(t->rows * j.groups, 1, "zero points", e);
+    j.keep = t->mask == MASK_NONE ? NULL : memory_new(t->rows * t->cols, 1, "a mask", e);
+    if (!j.row || !j.codes || !j.scale || !j.zero || (t->mask != MASK_NONE && !j.keep))
+        goto out;
+    pool_run(f->pool, t->rows, quantize_one, &j);
+    if (atomic_load(&j.bad)) {
+        error_set(e, "%s: row %zu is not finite; repair the checkpoint", t->name,
+                  atomic_load(&j.bad) - 1);
+        goto out;
+    }
+    if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, j.keep, e))
+        goto out;
+    size_t zeros;
+    if (tensor_zeros(&store.tensor, &zeros, e))
+        goto out;
+    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
+                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
+                             tensor_bits_per_weight(&store.tensor));
+    if (filter_note(extra, note, e))
+        goto out;
+    result = tensor_write(&store.tensor, extra, f->out, e);
+out:
+    tensor_store_free(&store);
+    free(j.row);
+    free(j.codes);
+    free(j.scale);
+    free(j.zero);
+    free(j.keep);
+    return result;
+}
+
+static struct cli_option options[] = {
+    {'b', "bits", CLI_INT, &bits, "B", "bits per code, 2 to 8", .min = 2, .max = 8, .result = true},
+    {'g', "group", CLI_INT, &group, "G", "columns per scale; 0: one scale a row", .min = 0,
+     .max = 1 << 30, .result = true},
+    {0, "sym", CLI_FLAG, &symmetric, NULL, "symmetric grids instead of min to max", .result = true},
+    {0},
+};
+
+static int run(struct cli *c, struct error *e)
+{
+    struct filter f = {.cli = c, .projection = projection};
+    return filter_run(&f, e);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.name = "quantize-rtn",
+                    .revision = 1,
+                    .summary = "quantize each projection matrix by rounding to nearest",
+                    .operand = "[MODEL]",
+                    .flags = CLI_OUTPUT | CLI_THREADS,
+                    .options = options};
+    return cli_main(&c, argc, argv, run);
+}

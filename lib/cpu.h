@@ -1,0 +1,25 @@
+/* Levels of the machine's vector instructions. Results do not depend on the level; tests force one
+ * with KICK_CPU=scalar|avx2|avx512. */
+#ifndef KICK_CPU_H
+#define KICK_CPU_H
+
+#include "error.h"
+
+enum cpu_level {
+    CPU_SCALAR,
+    CPU_AVX2,   /* AVX2, FMA, F16C */
+    CPU_AVX512, /* and AVX-512 F, BW, DQ, VL */
+    CPU_LEVELS,
+};
+
+/* The highest level that processor and operating system offer. */
+enum cpu_level cpu_best(void);
+
+/* The level to use: KICK_CPU where set, else the best. A word that is not a level, or a level above
+ * the processor's, is wrong use. */
+int cpu_choose(enum cpu_level *level, struct error *e);
+
+/* "scalar", "avx2", "avx512". */
+const char *cpu_level_name(enum cpu_level level);
+
+#endif

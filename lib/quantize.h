@@ -1,0 +1,23 @@
+/* Quantization grids: integer codes with a scale and a zero point per row and group of columns. */
+#ifndef KICK_QUANTIZE_H
+#define KICK_QUANTIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The grid of n weights (GPTQ's quantizer; f32 arithmetic in its order):
+ *   xmin = min(0, min w), xmax = max(0, max w), all zero: -1 and 1; maxq = 2^bits - 1
+ *   symmetric: xmax = max(|xmin|, xmax), xmin = -xmax where it was negative
+ *   scale = (xmax - xmin) / maxq, zero = round(-xmin / scale), or (maxq + 1) / 2 when symmetric */
+void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *scale, uint8_t *zero);
+
+/* Code of one weight: clamp(round(w / scale) + zero, 0, maxq), halves rounded to even. */
+uint8_t quantize_code(float w, float scale, uint8_t zero, int bits);
+
+/* Round to nearest of a (cols) row in groups of `group` columns (the last may be shorter): codes
+ * (cols), scale and zero (groups). */
+void quantize_row(const float *w, size_t cols, size_t group, int bits, bool symmetric,
+                  uint8_t *codes, float *scale, uint8_t *zero);
+
+#endif
