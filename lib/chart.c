@@ -247,7 +247,7 @@ static double gutter_of(struct chart *c, size_t p)
     for (size_t r = 0; r < f->rows && c->base_in == p; r++)
         if (isfinite(f->base[r].value))
             w = fmax(w, width_of(c, base_text(f, r, text, sizeof text), LABEL_SIZE, false));
-    return w > 0 ? fmin(w, 0.35 * c->width) + 11 : 0;
+    return w > 0 ? fmin(w, 0.35 * c->width) + 13 : 0;
 }
 
 /* Widest y tick label of any row of panels. */
@@ -473,7 +473,8 @@ struct label {
     const char *text;
     double from_x, from_y; /* end of the line it names */
     double y;              /* where it stands */
-    uint32_t color;
+    uint32_t color, marker;
+    enum draw_shape shape;
 };
 
 static int by_height(const void *a, const void *b)
@@ -516,7 +517,8 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
     double right = at->left + at->width;
     if (c->base_in == p && isfinite(f->base[row].value)) {
         double y = place_y(c, f->base[row].value);
-        label[n++] = (struct label){base_text(f, row, dense, sizeof dense), right, y, y, INK};
+        label[n++] = (struct label){.text = base_text(f, row, dense, sizeof dense),
+                                    .from_x = right, .from_y = y, .color = INK};
     }
     for (size_t i = 0; i < f->lines && !c->legend && n < LABELS_MAX; i++) {
         const struct figure_line *l = &f->line[i];
@@ -526,8 +528,9 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
         double shift =
             f->panel[p].x.category ? dodge(c, row, p, l->series) : 0;
         struct label *to = &label[n];
-        *to = (struct label){.text = f->series[l->series], .from_x = -1,
-                             .color = chart_style(l->series).text};
+        struct chart_style style = chart_style(l->series);
+        *to = (struct label){.text = f->series[l->series], .from_x = -1, .color = style.text,
+                             .marker = style.color, .shape = style.shape};
         for (size_t j = 0; j < l->count; j++) {
             double x = scale_place(sx, l->point[j].x) + shift;
             if (isnan(l->point[j].y) || x <= to->from_x || x > right + 0.01)
@@ -541,8 +544,15 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
     spread(label, n, top + half, top + c->plot_height - half);
     for (size_t i = 0; i < n; i++) {
         double x = right + 9;
-        bool near = fabs(label[i].y - label[i].from_y) < 1.5 && right - label[i].from_x < 8;
-        if (!near) {
+        bool far = right - label[i].from_x > 24;
+        bool near = fabs(label[i].y - label[i].from_y) < 1.5 && !far;
+        if (far) {
+            /* A leader across the panel would pass for a line of data; the marker tells instead. */
+            if (draw_marker(c->d, right + 7, label[i].y, label[i].shape, MARKER, false,
+                            label[i].marker, c->e))
+                return -1;
+            x = right + 12;
+        } else if (!near) {
             struct draw_point q[3] = {{label[i].from_x + 3.2, label[i].from_y},
                                       {fmax(right + 1, label[i].from_x + 3.2), label[i].from_y},
                                       {x - 1.5, label[i].y}};
@@ -611,6 +621,26 @@ static double ticks_height(struct chart *c, size_t p, bool *rotated)
     return 4 + (*rotated ? fmin(w, 80) : draw_cap_height(TICK_SIZE) + 1);
 }
 
+/* The finest round ticks whose labels keep apart. */
+static size_t number_ticks(struct chart *c, const struct scale *s, struct tick *tick)
+{
+    size_t n = 0;
+    for (double gap = 14; gap < 200; gap *= 1.25) {
+        bool free = true;
+        n = scale_ticks(s, gap, tick);
+        for (size_t i = 1; i < n && free; i++) {
+            double need = (width_of(c, tick[i - 1].text, TICK_SIZE, false) +
+                           width_of(c, tick[i].text, TICK_SIZE, false)) /
+                              2 +
+                          5;
+            free = fabs(scale_place(s, tick[i].value) - scale_place(s, tick[i - 1].value)) >= need;
+        }
+        if (free)
+            break;
+    }
+    return n;
+}
+
 static int draw_x_axis(struct chart *c, size_t p, const struct scale *sx, double bottom,
                        double deepest, bool labelled)
 {
@@ -636,7 +666,7 @@ static int draw_x_axis(struct chart *c, size_t p, const struct scale *sx, double
             if (value_ticks(c, p, sx, tick, &n))
                 return -1;
         } else {
-            n = scale_ticks(sx, fmax(18, width_of(c, "1,000", TICK_SIZE, false) + 4), tick);
+            n = number_ticks(c, sx, tick);
         }
         for (size_t i = 0; i < n; i++) {
             double x = scale_place(sx, tick[i].value);
@@ -783,7 +813,7 @@ static int draw_line_of_panels(struct chart *c, size_t row, size_t line, double 
 static int draw_all(struct chart *c, const struct chart_options *o)
 {
     const struct figure *f = c->f;
-    double y = MARGIN + 1;
+    double y = MARGIN + 2;
     if (o->title) {
         struct draw_font head = font(9, INK, DRAW_LEFT, DRAW_TOP);
         head.bold = true;
