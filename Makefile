@@ -25,7 +25,7 @@ endif
 CFLAGS ?= -O2 -g
 # No fast-math and no contraction: a number must not depend on the compiler's mood.
 FLAGS := -std=c11 -D_GNU_SOURCE -DKICK_VERSION='"$(VERSION)"' -ffp-contract=off -fno-math-errno \
-	-fno-trapping-math -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-fno-trapping-math -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers \
 	-Ilib -pthread
 ifdef SAN
 FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

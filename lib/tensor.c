@@ -566,6 +566,19 @@ static bool is_zero(const unsigned char *p, size_t width)
     return true;
 }
 
+/* Number of elements whose bits are all zero. */
+static size_t count_zeros(const void *dense, size_t n, size_t width)
+{
+    size_t zeros = 0;
+    if (width == 2)
+        for (size_t i = 0; i < n; i++)
+            zeros += ((const uint16_t *)dense)[i] == 0;
+    else
+        for (size_t i = 0; i < n; i++)
+            zeros += ((const uint32_t *)dense)[i] == 0;
+    return zeros;
+}
+
 int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor_values values,
                   const void *dense, enum tensor_encoding encoding, int n, int m, struct error *e)
 {
@@ -577,18 +590,17 @@ int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor
     t->values = values;
     t->data = dense;
     uint8_t *bits = NULL;
-    if (encoding != ENCODING_NONE) {
+    if (encoding != ENCODING_NONE)
+        left_out = count_zeros(dense, t->rows * t->cols, width);
+    if (encoding == ENCODING_BITMAP || encoding == ENCODING_NM ||
+        left_out * 8 * width > t->rows * t->cols) {
         bits = store_new(s, t->rows * bytes, 1, "a mask", e);
         if (!bits)
             goto fail;
         for (size_t r = 0; r < t->rows; r++)
-            for (size_t j = 0; j < t->cols; j++) {
-                if (is_zero(p + (r * t->cols + j) * width, width))
-                    left_out++;
-                else
+            for (size_t j = 0; j < t->cols; j++)
+                if (!is_zero(p + (r * t->cols + j) * width, width))
                     bits[r * bytes + j / 8] = (uint8_t)(bits[r * bytes + j / 8] | 1u << j % 8);
-            }
-        e->text[0] = 0;
         t->mask = choose(t, bits, left_out, (unsigned)(8 * width), encoding, n, m, e);
         if (encoding == ENCODING_NM && t->mask != MASK_NM)
             goto fail;
