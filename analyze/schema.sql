@@ -11,7 +11,8 @@ PRAGMA user_version = 1;            -- raised whenever a reader of the old schem
 CREATE TABLE variant (
     id                TEXT NOT NULL PRIMARY KEY,  -- id of the model stream
     checkpoint_id     TEXT NOT NULL,              -- id of the model as ingested; its dense variant has id = checkpoint_id
-    model             TEXT NOT NULL,              -- name given at ingestion: large, small, other …
+    model             TEXT NOT NULL,              -- its name: llama-6.7B …
+    role              TEXT,                       -- its part in a report: large, small, other
     method            TEXT NOT NULL,              -- dense, magnitude, rtn …; 'wanda + rtn' for both in a row
     method_label      TEXT NOT NULL,              -- the same, as printed
     compression       TEXT NOT NULL CHECK (compression IN ('none', 'unstructured', 'n:m', 'quantized', 'mixed', 'other')),
@@ -90,21 +91,21 @@ CREATE TABLE metric (
 
 -- One row a variant, as a reader would list them: dense first, then by method and strength.
 CREATE VIEW variants AS
-SELECT v.model, v.method_label AS method, v.compression,
+SELECT v.model, v.role, v.method_label AS method, v.compression,
        100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
        100 * v.sparsity_achieved AS achieved_percent, v.bits_per_weight, v.stored_bytes,
        v.stored_bytes / 1e6 AS stored_megabytes,
        CAST(v.stored_bytes AS REAL) / d.stored_bytes AS share_of_dense_bytes,
        v.id AS variant_id, v.checkpoint_id
 FROM variant AS v LEFT JOIN variant AS d ON d.id = v.checkpoint_id
-ORDER BY v.model, v.checkpoint_id,
+ORDER BY v.role, v.model, v.checkpoint_id,
          CASE v.compression WHEN 'none' THEN 0 WHEN 'unstructured' THEN 1 WHEN 'n:m' THEN 2
                             WHEN 'quantized' THEN 3 ELSE 4 END,
          v.method, v.sparsity_target, v.pattern, v.bits DESC, v.group_columns, v.id;
 
 -- Each variant's perplexity on each text, beside that of the dense model on the same text.
 CREATE VIEW perplexity AS
-SELECT v.model, r.data_name AS text, v.method_label AS method, v.method AS method_name, v.compression,
+SELECT v.model, v.role, r.data_name AS text, v.method_label AS method, v.method AS method_name, v.compression,
        100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
        100 * v.sparsity_achieved AS achieved_percent, v.bits_per_weight, v.stored_bytes,
        p.value AS perplexity, p.low, p.high,
@@ -127,7 +128,7 @@ WHERE r.task = 'perplexity';
 
 -- Where each number comes from: one row a step of its history.
 CREATE VIEW provenance AS
-SELECT v.model, v.method_label AS method, r.task, r.data_name, s.position, s.program, s.revision,
+SELECT v.model, v.role, v.method_label AS method, r.task, r.data_name, s.position, s.program, s.revision,
        s.options, s.sides, s.id AS step_id, r.id AS result_id
 FROM step AS s JOIN result AS r ON r.id = s.result_id JOIN variant AS v ON v.id = r.variant_id
-ORDER BY v.model, v.method, v.id, r.task, r.data_name, r.id, s.position;
+ORDER BY v.role, v.model, v.method, v.id, r.task, r.data_name, r.id, s.position;
