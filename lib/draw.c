@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "fmath.h"
+
 #define FONT_FAMILY "DejaVu Sans"
 /* Height of a capital letter of DejaVu Sans, in em. */
 #define CAP_HEIGHT 0.729
@@ -308,7 +310,7 @@ static void corners(cairo_t *c, double x, double y, double r, int n, double turn
     static const double pi = 3.14159265358979323846;
     for (int i = 0; i < n; i++) {
         double a = turn + 2 * pi * i / n;
-        cairo_line_to(c, x + r * cos(a), y + r * sin(a));
+        cairo_line_to(c, x + r * fmath_cos(a), y + r * fmath_sin(a));
     }
     cairo_close_path(c);
 }

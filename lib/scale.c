@@ -6,6 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fmath.h"
+
+/* From the toolkit's own functions, so that no pixel depends on the machine's libm. */
+static double log_10(double x)
+{
+    double r = fmath_log(x) / 2.30258509299404568402, near = nearbyint(r);
+    return fabs(r - near) < 1e-12 ? near : r;
+}
+
+static double power_10(double x)
+{
+    double r = 1;
+    if (x != floor(x) || fabs(x) > 300)
+        return fmath_exp(x * 2.30258509299404568402);
+    for (double i = fabs(x); i > 0; i--)
+        r *= 10;
+    return x < 0 ? 1 / r : r;
+}
+
 void scale_range(struct scale *s, double lo, double hi, double margin, double min, double max)
 {
     if (!(lo <= hi)) {
@@ -13,14 +32,14 @@ void scale_range(struct scale *s, double lo, double hi, double margin, double mi
         hi = isfinite(max) && max > lo ? max : s->log ? 10 * lo : lo + 1;
     }
     if (s->log) {
-        double a = log10(lo), b = log10(hi);
+        double a = log_10(lo), b = log_10(hi);
         if (b - a < 0.05) { /* a point is no reason to magnify noise */
             a -= 0.05;
             b += 0.05;
         }
         double more = margin * (b - a);
-        s->min = pow(10, a - more);
-        s->max = pow(10, b + more);
+        s->min = power_10(a - more);
+        s->max = power_10(b + more);
     } else {
         double more = margin * (hi - lo);
         if (!(hi - lo > 1e-9 * fmax(fabs(lo), fabs(hi))))
@@ -38,7 +57,7 @@ void scale_range(struct scale *s, double lo, double hi, double margin, double mi
 
 double scale_place(const struct scale *s, double v)
 {
-    double t = s->log ? (log10(v) - log10(s->min)) / (log10(s->max) - log10(s->min))
+    double t = s->log ? (log_10(v) - log_10(s->min)) / (log_10(s->max) - log_10(s->min))
                       : (v - s->min) / (s->max - s->min);
     return s->from + t * (s->to - s->from);
 }
@@ -77,7 +96,7 @@ const char *scale_number(double v, int digits, char out[SCALE_TEXT])
 {
     int decimals = 0;
     if (v != 0) {
-        decimals = digits - 1 - (int)floor(log10(fabs(v)));
+        decimals = digits - 1 - (int)floor(log_10(fabs(v)));
         decimals = decimals < 0 ? 0 : decimals > 9 ? 9 : decimals;
     }
     fixed(v, decimals, out);
@@ -103,7 +122,7 @@ static bool fits(const struct scale *s, const struct tick *tick, size_t n, doubl
 static bool linear_steps(const struct scale *s, double step, struct tick *tick, size_t *n)
 {
     double slack = 1e-6 * (s->max - s->min);
-    int decimals = (int)ceil(-log10(step) - 1e-9);
+    int decimals = (int)ceil(-log_10(step) - 1e-9);
     *n = 0;
     for (double k = ceil((s->min - slack) / step); k * step <= s->max + slack; k++) {
         if (*n == SCALE_TICKS_MAX)
@@ -118,10 +137,10 @@ static bool linear_steps(const struct scale *s, double step, struct tick *tick, 
 static size_t linear(const struct scale *s, double gap, struct tick *tick)
 {
     static const double multiple[3] = {1, 2, 5};
-    double base = pow(10, floor(log10(s->max - s->min)) - 2);
+    double base = power_10(floor(log_10(s->max - s->min)) - 2);
     size_t n = 0;
     for (int i = 0; i < 12; i++) {
-        double step = multiple[i % 3] * base * pow(10, i / 3);
+        double step = multiple[i % 3] * base * power_10(i / 3);
         if (linear_steps(s, step, tick, &n) && fits(s, tick, n, gap))
             return n;
     }
@@ -132,7 +151,7 @@ size_t scale_ticks(const struct scale *s, double gap, struct tick *tick)
 {
     if (!s->log)
         return linear(s, gap, tick);
-    double decades = log10(s->max / s->min);
+    double decades = log_10(s->max / s->min);
     /* Under half a decade linear steps look even enough, and give more labels. */
     if (decades < 0.5) {
         size_t n = linear(s, gap, tick);
@@ -140,7 +159,7 @@ size_t scale_ticks(const struct scale *s, double gap, struct tick *tick)
             return n;
     }
     static const char *mantissas[4] = {"123456789", "125", "13", "1"};
-    int first = (int)floor(log10(s->min)) - 1, last = (int)ceil(log10(s->max)) + 1;
+    int first = (int)floor(log_10(s->min)) - 1, last = (int)ceil(log_10(s->max)) + 1;
     for (int set = decades < 1.2 ? 0 : 1; set < 16; set++) {
         int stride = set < 4 ? 1 : set - 2;
         size_t n = 0;
@@ -149,7 +168,7 @@ size_t scale_ticks(const struct scale *s, double gap, struct tick *tick)
             if (decade % stride)
                 continue;
             for (const char *m = mantissas[set < 4 ? set : 3]; *m; m++) {
-                double v = (*m - '0') * pow(10, decade);
+                double v = (*m - '0') * power_10(decade);
                 if (v < s->min * (1 - 1e-9) || v > s->max * (1 + 1e-9))
                     continue;
                 if (n == SCALE_TICKS_MAX) {
