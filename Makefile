@@ -80,3 +80,10 @@ $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- tests ---------------------------------------------------------------------------------------
+test: programs unit-tests
+	@tests/run $(BUILD) $(UNIT_TESTS) $(sort $(wildcard tests/cli/*.sh))
+
+test-long: test
+	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))

@@ -19,7 +19,7 @@ struct job {
     const struct tensor *t;
     size_t group, groups;
     float *row; /* (threads, cols) */
-    uint8_t *codes, *zero, *keep;
+    uint8_t *codes, *zero;
     float *scale;
     _Atomic size_t bad;
 };
@@ -37,9 +37,6 @@ static void quantize_one(void *context, size_t r, long thread)
         return;
     quantize_row(row, t->cols, j->group, (int)bits, symmetric, j->codes + r * t->cols,
                  j->scale + r * j->groups, j->zero + r * j->groups);
-    for (size_t i = 0; j->keep && i < t->cols; i++)
-        j->keep[r * t->cols + i] =
-            t->mask_bits[r * ((t->cols + 7) / 8) + i / 8] >> i % 8 & 1;
 }
 
 static int projection(struct filter *f, const struct tensor *t, json_t *extra, struct error *e)
@@ -55,8 +52,7 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     j.codes = memory_new(t->rows * t->cols, 1, "codes", e);
     j.scale = memory_new(t->rows * j.groups, sizeof *j.scale, "scales", e);
     j.zero = memory_new(t->rows * j.groups, 1, "zero points", e);
-    j.keep = t->mask == MASK_NONE ? NULL : memory_new(t->rows * t->cols, 1, "a mask", e);
-    if (!j.row || !j.codes || !j.scale || !j.zero || (t->mask != MASK_NONE && !j.keep))
+    if (!j.row || !j.codes || !j.scale || !j.zero)
         goto out;
     pool_run(f->pool, t->rows, quantize_one, &j);
     if (atomic_load(&j.bad)) {
@@ -64,7 +60,7 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
                   atomic_load(&j.bad) - 1);
         goto out;
     }
-    if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, j.keep, e))
+    if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, e))
         goto out;
     size_t zeros;
     if (tensor_zeros(&store.tensor, &zeros, e))
@@ -81,7 +77,6 @@ out:
     free(j.codes);
     free(j.scale);
     free(j.zero);
-    free(j.keep);
     return result;
 }
 

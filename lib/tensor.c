@@ -374,6 +374,12 @@ void tensor_row(const struct tensor *t, size_t row, float *out)
     }
 }
 
+bool tensor_kept(const struct tensor *t, size_t row, size_t col)
+{
+    return t->mask == MASK_NONE ||
+           (t->mask_bits[row * mask_row_bytes(t) + col / 8] >> col % 8 & 1);
+}
+
 int tensor_zeros(const struct tensor *t, size_t *zeros, struct error *e)
 {
     float *row = memory_new(t->cols, sizeof *row, "a row", e);
@@ -628,10 +634,9 @@ fail:
 
 int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bits, size_t group,
                       const uint8_t *codes, const float *scale, const uint8_t *zero,
-                      const uint8_t *keep, struct error *e)
+                      struct error *e)
 {
     struct tensor *t = &s->tensor;
-    size_t bytes = (like->cols + 7) / 8, left_out = 0;
     *s = (struct tensor_store){0};
     copy_shape(t, like);
     t->values = VALUES_INT;
@@ -640,20 +645,10 @@ int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bit
     t->groups = (t->cols + t->group - 1) / t->group;
     t->scale = scale;
     t->zero = zero;
-    if (keep) {
-        uint8_t *mask = store_new(s, t->rows * bytes, 1, "a mask", e);
-        if (!mask)
-            goto fail;
-        for (size_t r = 0; r < t->rows; r++)
-            for (size_t j = 0; j < t->cols; j++) {
-                if (!keep[r * t->cols + j])
-                    left_out++;
-                else
-                    mask[r * bytes + j / 8] = (uint8_t)(mask[r * bytes + j / 8] | 1u << j % 8);
-            }
-        t->mask = choose(t, mask, left_out, (unsigned)bits, ENCODING_BITMAP, 0, 0, e);
-        t->mask_bits = mask;
-    }
+    t->mask = like->mask;
+    t->n = like->n;
+    t->m = like->m;
+    t->mask_bits = like->mask_bits;
     if (measure(t, e))
         goto fail;
     uint8_t *packed = store_new(s, t->data_bytes, 1, "a tensor", e);
@@ -664,7 +659,7 @@ int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bit
         uint8_t *row = packed + row_offset(t, r);
         size_t k = 0;
         for (size_t j = 0; j < t->cols; j++) {
-            if (keep && !keep[r * t->cols + j])
+            if (t->mask != MASK_NONE && !tensor_kept(t, r, j))
                 continue;
             size_t bit = k++ * (size_t)bits;
             unsigned x = (unsigned)codes[r * t->cols + j] << bit % 8;

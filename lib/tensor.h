@@ -54,6 +54,9 @@ void tensor_free(struct tensor *t);
 /* One row as f32, cols numbers, pruned ones 0. */
 void tensor_row(const struct tensor *t, size_t row, float *out);
 
+/* False where the mask leaves a weight out. */
+bool tensor_kept(const struct tensor *t, size_t row, size_t col);
+
 /* Bytes of the attachment, and per weight in bits. */
 size_t tensor_bytes(const struct tensor *t);
 double tensor_bits_per_weight(const struct tensor *t);
@@ -76,11 +79,11 @@ struct tensor_store {
 };
 int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor_values values,
                   const void *dense, enum tensor_encoding encoding, int n, int m, struct error *e);
-/* An int tensor from codes (one byte each, (rows, cols)), scale, zero; keep: one byte a weight or
- * NULL for all. */
+/* An int tensor from codes (one byte each, (rows, cols)), scale and zero (rows, groups), which are
+ * borrowed as is the mask of `like`: what is pruned stays pruned. */
 int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bits, size_t group,
                       const uint8_t *codes, const float *scale, const uint8_t *zero,
-                      const uint8_t *keep, struct error *e);
+                      struct error *e);
 void tensor_store_free(struct tensor_store *s);
 
 /* Dense copy of a float tensor in its own type (f32, f16, bf16), malloc'ed; int becomes f32. */
