@@ -61,6 +61,8 @@ $(BUILD)/%.o: %.c
 	@echo "  CC $@"
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
+$(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
 
