@@ -11,6 +11,6 @@
 double peak_fma(enum cpu_level level, size_t rounds, float *sink);
 
 /* Reads n bytes in order and returns their sum; the caller takes the time. */
-double peak_read(const void *data, size_t n);
+double peak_read(enum cpu_level level, const void *data, size_t n);
 
 #endif

@@ -1,4 +1,7 @@
-/* Bound by the two FMA ports: twelve chains hide the latency of four cycles twice over. */
+/* Sources of the limits.
+ *
+ * peak_fma_avx2: bound by the two FMA ports: twelve chains hide the latency of four cycles.
+ * peak_read_avx2: bound by memory; four streams at once, since one does not fill its queue. */
 #include "peak_avx2.h"
 
 #include <immintrin.h>
@@ -28,4 +31,21 @@ double peak_fma_avx2(size_t rounds, float *sink)
         sum = _mm256_add_ps(sum, a[j]);
     *sink = _mm256_cvtss_f32(sum);
     return 12 * 8 * 2.0 * (double)rounds;
+}
+
+double peak_read_avx2(const void *data, size_t n)
+{
+    const size_t quarter = n / 4 / 64 * 64;
+    const unsigned char *p = data;
+    __m256i sum[4];
+    for (int s = 0; s < 4; s++)
+        sum[s] = _mm256_setzero_si256();
+    for (size_t i = 0; i < quarter; i += 64)
+        for (int s = 0; s < 4; s++) {
+            const __m256i *q = (const void *)(p + (size_t)s * quarter + i);
+            sum[s] = _mm256_add_epi64(sum[s], _mm256_loadu_si256(q));
+            sum[s] = _mm256_add_epi64(sum[s], _mm256_loadu_si256(q + 1));
+        }
+    sum[0] = _mm256_add_epi64(_mm256_add_epi64(sum[0], sum[1]), _mm256_add_epi64(sum[2], sum[3]));
+    return (double)_mm256_extract_epi64(sum[0], 0) + (double)_mm256_extract_epi64(sum[0], 3);
 }

@@ -5,5 +5,6 @@
 #include <stddef.h>
 
 double peak_fma_avx2(size_t rounds, float *sink);
+double peak_read_avx2(const void *data, size_t n);
 
 #endif
