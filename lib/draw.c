@@ -520,10 +520,11 @@ int drawing_png(const struct drawing *d, double dpi, struct buffer *out, struct 
 
 int64_t draw_date(void)
 {
+    static const int64_t unset = 315532800;
     const char *s = getenv("SOURCE_DATE_EPOCH");
     if (!s || !*s)
-        return 0;
+        return unset;
     char *end;
     long long v = strtoll(s, &end, 10);
-    return *end || v < 0 ? 0 : (int64_t)v;
+    return *end || v <= 0 ? unset : (int64_t)v;
 }
