@@ -45,12 +45,13 @@ program_name = $(patsubst kick-kick,kick,kick-$(basename $(notdir $(1))))
 PROGRAMS := $(foreach s,$(PROGRAM_SOURCES),$(BUILD)/bin/$(call program_name,$(s)))
 PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
 all: programs
 
 programs: $(PROGRAMS)
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
 %_avx2.o: FLAGS += -mavx2 -mfma -mf16c
@@ -60,6 +61,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/analyze/analyze-load.o: analyze/schema.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -76,8 +79,37 @@ $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
+# What tests need made: random checkpoints, damaged files.
+$(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
+
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- what a bare Debian 12 lacks -------------------------------------------------------------------
+DEBIAN := gcc libc6-dev make pkg-config libzstd-dev libjansson-dev libpcre2-dev libutf8proc-dev \
+	libxxhash-dev zlib1g-dev libsqlite3-dev libxlsxwriter-dev libcairo2-dev libpango1.0-dev \
+	fonts-dejavu-core libcmocka-dev libsimde-dev mandoc zstd unzip
+
+deps:
+	@missing=; for p in $(DEBIAN); do \
+	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	command -v apt-get >/dev/null || { echo "deps: this is no Debian; install the equivalents of:$$missing"; exit 1; }; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+	echo "deps: installing$$missing"; \
+	{ [ -z "$$sudo" ] || $$sudo true 2>/dev/null; } || { \
+	    echo "deps: you may not install packages; ask somebody who may for: apt-get install$$missing"; exit 1; }; \
+	$$sudo apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# With `make -j2 deps report` nothing is compiled before deps is done.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+$(LIB_OBJECTS) $(PROGRAMS) $(UNIT_TESTS): | deps
+$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c)): | deps
+endif
 
 # ---- tests ---------------------------------------------------------------------------------------
 test: programs unit-tests
@@ -85,3 +117,113 @@ test: programs unit-tests
 
 test-long: test
 	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))
+
+# ---- the report ------------------------------------------------------------------------------------
+# A plan (reports/*.plan) becomes rules; make does the rest: variants are piped, results kept, and only
+# what changed is done again.
+PLAN ?= paper
+OUT ?= reports/out
+RUN ?=
+# Roles of the models: those of MODELS, "large=DIR small=DIR other=DIR" or one DIR, which is large;
+# without it the embedded ones.
+EMBEDDED := $(foreach r,large small other,$(if $(wildcard data/models/$(r)/config.json),$(r)=data/models/$(r)))
+MODELS ?= $(EMBEDDED)
+DATA ?= data/out
+MODEL_PAIRS = $(foreach m,$(MODELS),$(if $(findstring =,$(m)),$(m),large=$(m)))
+ROLES = $(foreach p,$(MODEL_PAIRS),$(firstword $(subst =, ,$(p))))
+model_directory = $(patsubst $(1)=%,%,$(filter $(1)=%,$(MODEL_PAIRS)))
+# Texts: the files of DATA/text, or of DATA itself; a text's name is its file's, without the suffixes.
+TEXT_DIRECTORY = $(if $(wildcard $(DATA)/text/.),$(DATA)/text,$(DATA))
+TEXT_FILES = $(filter-out %.md %/LICENSE %/README %/MANIFEST,$(shell find -L $(TEXT_DIRECTORY) -maxdepth 1 -type f ! -name '.*' 2>/dev/null | LC_ALL=C sort))
+text_name = $(basename $(notdir $(patsubst %.zst,%,$(patsubst %.gz,%,$(1)))))
+TEXTS = $(foreach f,$(TEXT_FILES),$(call text_name,$(f)))
+text_file = $(firstword $(foreach f,$(TEXT_FILES),$(if $(filter $(1),$(call text_name,$(f))),$(f))))
+FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
+figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))
+# Many small jobs run best with one thread each; a single one takes all cores.
+threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
+# One line of progress, on a terminal only.
+say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/null | wc -l)" $(words $(RESULTS)) '$(@F)' >&2;
+
+ifneq ($(filter report,$(MAKECMDGOALS)),)
+ifeq ($(strip $(MODELS)),)
+$(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)
+endif
+ifeq ($(strip $(TEXTS)),)
+$(error No text in $(DATA): say DATA=DIR, a folder with texts or with a subfolder text/)
+endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+-include $(OUT)/plan.mk
+endif
+
+.PHONY: FORCE
+FORCE:
+
+# A file that changes only when its text does: stamp FILE TEXT
+stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
+
+$(OUT)/plan.settings: FORCE
+	@$(call stamp,$@,$(PLAN) $(ROLES) $(TEXTS))
+
+$(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
+	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
+
+$(OUT)/stamps/%: FORCE | programs
+	@$(call stamp,$@,$(shell $(BUILD)/bin/kick-$* -V 2>&1))
+
+$(OUT)/models/%.source: FORCE
+	@$(call stamp,$@,$(abspath $(call model_directory,$*)))
+
+.SECONDEXPANSION:
+$(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
+	@$(say) kick ingest-model -q --role $* --name $(notdir $(abspath $(call model_directory,$*))) $(call model_directory,$*) -o $@
+
+$(OUT)/data/text-%.source: FORCE
+	@$(call stamp,$@,$(abspath $(call text_file,$*)))
+
+$(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
+	@$(say) kick ingest-text -q --name $* $(call text_file,$*) -o $@
+
+$(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
+	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS)) \
+	xargs cat <$(OUT)/results.list | kick analyze-load -q -D $@.new && mv $@.new $@
+
+define figure_rule
+$(foreach s,svg pdf png,$(OUT)/$(notdir $(1)).$(s)): $(OUT)/report.db $(OUT)/stamps/render-chart $(wildcard $(1)/*)
+	@$$(say) kick render-chart -q -D $$< $(1) -o $$@
+$(OUT)/$(notdir $(1)).csv: $(OUT)/report.db $(OUT)/stamps/render-table $(wildcard $(1)/*)
+	@$$(say) kick render-table -q -f csv -D $$< $(1) -o $$@
+$(OUT)/$(notdir $(1)).md: $(OUT)/report.db $(OUT)/stamps/render-table $(wildcard $(1)/*)
+	@$$(say) kick render-table -q -f md -D $$< $(1) -o $$@
+endef
+$(foreach f,$(FIGURE_FOLDERS),$(eval $(call figure_rule,$(f))))
+
+$(OUT)/report.xlsx: $(OUT)/report.db $(OUT)/stamps/render-workbook $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
+	@$(say) kick render-workbook -q -D $< $(FIGURE_FOLDERS) -o $@
+
+report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
+report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
+	@[ -t 2 ] && printf '\r\033[K' >&2 || true
+	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+
+# Times and host are in a stream of their own; report and database hold none.
+bench: programs
+	@mkdir -p $(OUT)/bench
+	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
+
+# ---- installing and the rest -----------------------------------------------------------------------
+install: programs
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick'
+	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
+	for p in $(filter %.1,$(PAGES)); do n=$$(basename $$p); [ $$n = kick.1 ] || n=kick-$$n; install -m 644 $$p '$(DESTDIR)$(MANDIR)/man1/'$$n; done
+	for p in $(filter %.5,$(PAGES)); do install -m 644 $$p '$(DESTDIR)$(MANDIR)/man5/kick-'$$(basename $$p); done
+	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+
+uninstall:
+	cd '$(DESTDIR)$(BINDIR)' && rm -f $(notdir $(PROGRAMS))
+	rm -rf '$(DESTDIR)$(PREFIX)/share/kick'; rm -f '$(DESTDIR)$(MANDIR)'/man1/kick*.1 '$(DESTDIR)$(MANDIR)'/man5/kick-*.5
+
+clean:
+	rm -rf build

@@ -1,0 +1,591 @@
+/* Result streams into one SQLite file (schema.sql).
+ *
+ * All of the input goes in within one transaction, or nothing does. A result that is there already is
+ * read to its end and its digest compared: the same is skipped, another under the same id is refused,
+ * since an id stands for the work done. */
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "file.h"
+#include "fmath.h"
+#include "json.h"
+#include "memory.h"
+#include "query.h"
+#include "stream.h"
+
+/* schema.sql, as a string; the path is relative to where make runs. */
+__asm__(".section .rodata\n"
+        "schema_sql:\n"
+        ".incbin \"analyze/schema.sql\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char schema_sql[];
+
+/* Half the width of a 95 % interval in standard errors. */
+#define INTERVAL 1.96
+
+enum { BUSY_MILLISECONDS = 60000 };
+
+enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, STATEMENTS };
+
+static const char *const sql[STATEMENTS] = {
+    [FIND] = "SELECT end_digest FROM result WHERE id = ?1",
+    [VARIANT] = "INSERT INTO variant VALUES (?1, ?2, ?3, ?15, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+                "?13, ?14) ON CONFLICT DO NOTHING",
+    [SAME_VARIANT] = "SELECT CASE WHEN model IS NOT ?3 THEN 'name'"
+                     " WHEN role IS NOT ?15 THEN 'role'"
+                     " WHEN steps IS NOT ?14 THEN 'steps'"
+                     " WHEN sparsity_achieved IS NOT ?11 THEN 'sparsity'"
+                     " WHEN bits_per_weight IS NOT ?12 THEN 'bits_per_weight'"
+                     " WHEN stored_bytes IS NOT ?13 THEN 'stored_bytes' ELSE '' END "
+                     "FROM variant WHERE id = ?1",
+    [RESULT] = "INSERT INTO result VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, '')",
+    [FINISH] = "UPDATE result SET record_count = ?2, end_digest = ?3 WHERE id = ?1",
+    [STEP] = "INSERT INTO step VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [WINDOW] = "INSERT INTO window VALUES (?1, ?2, ?3, ?4)",
+    [ITEM] = "INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [METRIC] = "INSERT INTO metric VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+};
+
+struct load {
+    sqlite3 *db;
+    sqlite3_stmt *s[STATEMENTS];
+    uint64_t loaded, known;
+};
+
+/* How methods are printed; others appear under their own name. */
+static const struct {
+    const char *method, *label;
+} method_labels[] = {
+    {"magnitude", "Magnitude"}, {"wanda", "Wanda"}, {"sparsegpt", "SparseGPT"},   {"rtn", "RTN"},
+    {"gptq", "GPTQ"},           {"awq", "AWQ"},     {"int8", "LLM.int8()"},
+};
+
+static const char *database;
+
+static struct cli_option options[] = {
+    {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
+     .help = "database to add to; made if absent (needed)"},
+    {.name = NULL},
+};
+
+/* ---- statements -------------------------------------------------------------------------------- */
+
+static int db_error(struct load *l, struct error *e)
+{
+    return error_set(e, "%s: %s", database, sqlite3_errmsg(l->db));
+}
+
+static int execute(struct load *l, const char *text, struct error *e)
+{
+    return sqlite3_exec(l->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(l, e);
+}
+
+static void bind_text(sqlite3_stmt *s, int i, const char *text)
+{
+    if (text)
+        sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_null(s, i);
+}
+
+/* A JSON number (true is 1); anything else, and what is not finite, is NULL. */
+static void bind_real(sqlite3_stmt *s, int i, const json_t *v)
+{
+    if (json_is_number(v) && isfinite(json_number_value(v)))
+        sqlite3_bind_double(s, i, json_number_value(v));
+    else if (json_is_boolean(v))
+        sqlite3_bind_double(s, i, json_is_true(v));
+    else
+        sqlite3_bind_null(s, i);
+}
+
+static void bind_number(sqlite3_stmt *s, int i, double v)
+{
+    if (isfinite(v))
+        sqlite3_bind_double(s, i, v);
+    else
+        sqlite3_bind_null(s, i);
+}
+
+static void bind_integer(sqlite3_stmt *s, int i, const json_t *v)
+{
+    if (json_is_integer(v))
+        sqlite3_bind_int64(s, i, json_integer_value(v));
+    else
+        sqlite3_bind_null(s, i);
+}
+
+/* Compact JSON with sorted keys; an absent value is written as `other`. */
+static int bind_json(sqlite3_stmt *s, int i, const json_t *v, const char *other, struct error *e)
+{
+    if (!v || json_is_null(v)) {
+        bind_text(s, i, other);
+        return 0;
+    }
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    if (!text)
+        return error_set(e, "out of memory for JSON");
+    bind_text(s, i, text);
+    free(text);
+    return 0;
+}
+
+/* Runs a statement that answers nothing; its bindings are for the next call to set. */
+static int insert(struct load *l, enum statement which, struct error *e)
+{
+    sqlite3_stmt *s = l->s[which];
+    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : db_error(l, e);
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return rc;
+}
+
+/* ---- variants ---------------------------------------------------------------------------------- */
+
+struct made {
+    char method[128], label[160];
+    const char *compression;
+    double sparsity;
+    const char *pattern;
+    const json_t *bits, *group;
+    bool int8;
+};
+
+static const char *label_of(const char *method)
+{
+    for (size_t i = 0; i < sizeof method_labels / sizeof *method_labels; i++)
+        if (!strcmp(method, method_labels[i].method))
+            return method_labels[i].label;
+    return method;
+}
+
+static void append(char *to, size_t size, const char *text)
+{
+    size_t n = strlen(to);
+    snprintf(to + n, size - n, "%s%s", n ? " + " : "", text);
+}
+
+/* What the steps since ingestion amount to, for people. */
+static int derive(struct made *m, const json_t *steps, struct error *e)
+{
+    size_t i;
+    const json_t *step;
+    *m = (struct made){.compression = "none", .sparsity = NAN};
+    json_array_foreach (steps, i, step) {
+        const char *program = json_string_value(json_object_get(step, "program"));
+        const json_t *o = json_object_get(step, "options");
+        if (!program)
+            return error_set(e, "model.steps[%zu] names no program", i);
+        if (!strncmp(program, "ingest-", 7))
+            continue;
+        bool prune = !strncmp(program, "prune-", 6), quantize = !strncmp(program, "quantize-", 9);
+        const char *method = program + (prune ? 6 : quantize ? 9 : 0);
+        const char *pattern = json_string_value(json_object_get(o, "pattern"));
+        bool first = !*m->method;
+        append(m->method, sizeof m->method, method);
+        append(m->label, sizeof m->label, label_of(method));
+        if (prune) {
+            m->pattern = pattern;
+            const json_t *sparsity = json_object_get(o, "sparsity");
+            m->sparsity = !pattern && json_is_number(sparsity) ? json_number_value(sparsity) : NAN;
+        } else if (quantize) {
+            m->bits = json_object_get(o, "bits");
+            m->group = json_object_get(o, "group");
+            m->int8 = !strcmp(method, "int8");
+        }
+        m->compression = !first     ? "mixed"
+                         : quantize ? "quantized"
+                         : !prune   ? "other"
+                         : pattern  ? "n:m"
+                                    : "unstructured";
+    }
+    if (!*m->method) {
+        append(m->method, sizeof m->method, "dense");
+        append(m->label, sizeof m->label, "Dense");
+    }
+    return 0;
+}
+
+/* Id of the model as it was ingested. */
+static const char *checkpoint_of(const json_t *history, const char *other)
+{
+    size_t i;
+    const json_t *step;
+    json_array_foreach (history, i, step) {
+        const char *program = json_string_value(json_object_get(step, "program"));
+        const char *id = json_string_value(json_object_get(step, "id"));
+        if (program && id && !strncmp(program, "ingest-model", 12))
+            return id;
+    }
+    return other;
+}
+
+static void bind_variant(sqlite3_stmt *s, const json_t *model, const char *id, const char *name,
+                         const struct made *m)
+{
+    bind_text(s, 1, id);
+    bind_text(s, 3, name);
+    bind_text(s, 15, json_string_value(json_object_get(model, "role")));
+    bind_text(s, 4, m->method);
+    bind_text(s, 5, m->label);
+    bind_text(s, 6, m->compression);
+    bind_number(s, 7, m->sparsity);
+    bind_text(s, 8, m->pattern);
+    bind_integer(s, 9, m->bits);
+    if (m->int8)
+        sqlite3_bind_int(s, 9, 8);
+    bind_integer(s, 10, m->group);
+    bind_real(s, 11, json_object_get(model, "sparsity"));
+    bind_real(s, 12, json_object_get(model, "bits_per_weight"));
+    bind_integer(s, 13, json_object_get(model, "stored_bytes"));
+}
+
+static int load_variant(struct load *l, json_t *header, const char **variant, struct error *e)
+{
+    json_t *model = json_object_get(header, "model"), *steps = json_object_get(model, "steps");
+    const char *name;
+    struct made m;
+    if (!json_is_object(model))
+        return error_set(e, "the header has no \"model\"");
+    if (json_get_string(model, "id", variant, e) || json_get_string(model, "name", &name, e) ||
+        derive(&m, steps, e))
+        return error_prefix(e, "model");
+    sqlite3_stmt *s = l->s[VARIANT];
+    bind_variant(s, model, *variant, name, &m);
+    bind_text(s, 2,
+              strcmp(m.compression, "none")
+                  ? checkpoint_of(json_object_get(header, "history"), *variant)
+                  : *variant);
+    if (bind_json(s, 14, steps, "[]", e) || insert(l, VARIANT, e))
+        return -1;
+
+    s = l->s[SAME_VARIANT];
+    bind_text(s, 1, *variant);
+    bind_text(s, 3, name);
+    bind_text(s, 15, json_string_value(json_object_get(model, "role")));
+    bind_real(s, 11, json_object_get(model, "sparsity"));
+    bind_real(s, 12, json_object_get(model, "bits_per_weight"));
+    bind_integer(s, 13, json_object_get(model, "stored_bytes"));
+    if (bind_json(s, 14, steps, "[]", e))
+        return -1;
+    int rc = 0;
+    if (sqlite3_step(s) != SQLITE_ROW)
+        rc = db_error(l, e);
+    else if (*sqlite3_column_text(s, 0))
+        rc = error_set(e, "model %s has another \"%s\" here than in a result loaded before: the same "
+                          "id must mean the same model",
+                       *variant, (const char *)sqlite3_column_text(s, 0));
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return rc;
+}
+
+/* ---- results ----------------------------------------------------------------------------------- */
+
+static int load_header(struct load *l, json_t *header, const char *id, struct error *e)
+{
+    const char *variant, *task, *name, *digest;
+    json_t *data = json_object_get(header, "data"), *step;
+    if (json_get_string(header, "task", &task, e) || load_variant(l, header, &variant, e))
+        return -1;
+    if (!json_is_object(data))
+        return error_set(e, "the header has no \"data\"");
+    if (json_get_string(data, "name", &name, e) || json_get_string(data, "digest", &digest, e))
+        return error_prefix(e, "data");
+    json_t *definition = json_object_get(header, "definition");
+    if (!json_is_object(definition) || !json_object_size(definition))
+        return error_set(e, "the header has no \"definition\": a number without one says nothing");
+    sqlite3_stmt *s = l->s[RESULT];
+    bind_text(s, 1, id);
+    bind_text(s, 2, variant);
+    bind_text(s, 3, task);
+    bind_text(s, 4, json_string_value(json_object_get(header, "mode")));
+    json_t *judge = json_object_get(header, "judge");
+    if (json_is_string(judge))
+        bind_text(s, 5, json_string_value(judge));
+    else if (bind_json(s, 5, judge, NULL, e))
+        return -1;
+    bind_text(s, 6, name);
+    bind_text(s, 7, digest);
+    if (bind_json(s, 8, definition, NULL, e) || insert(l, RESULT, e))
+        return -1;
+
+    size_t i;
+    json_array_foreach (json_object_get(header, "history"), i, step) {
+        s = l->s[STEP];
+        bind_text(s, 1, id);
+        sqlite3_bind_int64(s, 2, (sqlite3_int64)i + 1);
+        bind_text(s, 3, json_string_value(json_object_get(step, "program")));
+        bind_integer(s, 4, json_object_get(step, "revision"));
+        bind_text(s, 7, json_string_value(json_object_get(step, "id")));
+        if (bind_json(s, 5, json_object_get(step, "options"), "{}", e) ||
+            bind_json(s, 6, json_object_get(step, "sides"), "{}", e) || insert(l, STEP, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int load_window(struct load *l, const json_t *o, const char *id, struct error *e)
+{
+    sqlite3_stmt *s = l->s[WINDOW];
+    bind_text(s, 1, id);
+    bind_integer(s, 2, json_object_get(o, "window"));
+    bind_integer(s, 3, json_object_get(o, "tokens"));
+    bind_real(s, 4, json_object_get(o, "nll_sum"));
+    return insert(l, WINDOW, e);
+}
+
+static int load_item(struct load *l, const json_t *o, const char *id, struct error *e)
+{
+    static const char *const column[] = {"item",   "group",  "strict", "paper",
+                                         "output", "finish", "tokens"};
+    sqlite3_stmt *s = l->s[ITEM];
+    json_t *rest = json_copy((json_t *)o);
+    if (!rest)
+        return error_set(e, "out of memory for a record");
+    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
+        json_object_del(rest, column[i]);
+    bind_text(s, 1, id);
+    bind_text(s, 2, json_string_value(json_object_get(o, "item")));
+    bind_text(s, 3, json_string_value(json_object_get(o, "group")));
+    bind_real(s, 4, json_object_get(o, "strict"));
+    bind_real(s, 5, json_object_get(o, "paper"));
+    bind_text(s, 6, json_string_value(json_object_get(o, "output")));
+    bind_text(s, 7, json_string_value(json_object_get(o, "finish")));
+    bind_integer(s, 8, json_object_get(o, "tokens"));
+    int rc = bind_json(s, 9, rest, "{}", e);
+    json_decref(rest);
+    return rc ? rc : insert(l, ITEM, e);
+}
+
+static int metric(struct load *l, const char *id, const char *name, double value, double stderror,
+                  double low, double high, struct error *e)
+{
+    sqlite3_stmt *s = l->s[METRIC];
+    bind_text(s, 1, id);
+    bind_text(s, 2, name);
+    bind_number(s, 3, value);
+    bind_number(s, 4, stderror);
+    bind_number(s, 5, low);
+    bind_number(s, 6, high);
+    return insert(l, METRIC, e);
+}
+
+static double number(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+/* Every number of a summary; "X_stderr" belongs to "X", plain "stderr" to the perplexity's mean. */
+static int load_summary(struct load *l, json_t *o, const char *id, const char *prefix,
+                        struct error *e)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach (o, key, v) {
+        char name[512], beside[256];
+        size_t n = strlen(key);
+        if (n >= 6 && !strcmp(key + n - 6, "stderr"))
+            continue;
+        snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "/" : "", key);
+        if (json_is_object(v)) {
+            if (load_summary(l, v, id, name, e))
+                return -1;
+            continue;
+        }
+        if (!json_is_number(v) && !json_is_null(v))
+            continue;
+        double value = json_is_number(v) ? json_number_value(v) : NAN, low, high;
+        snprintf(beside, sizeof beside, "%.200s_stderr", key);
+        double spread = number(o, strcmp(key, "nll_mean") ? beside : "stderr");
+        low = value - INTERVAL * spread;
+        high = value + INTERVAL * spread;
+        if (!strcmp(key, "perplexity")) {
+            double mean = number(o, "nll_mean"), half = INTERVAL * number(o, "stderr");
+            low = isfinite(mean - half) ? fmath_exp(mean - half) : NAN;
+            high = isfinite(mean + half) ? fmath_exp(mean + half) : NAN;
+        }
+        if (metric(l, id, name, value, spread, low, high, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* One stream: its header is current, its records follow. */
+static int load_result(struct load *l, struct stream_reader *r, struct error *e)
+{
+    char *id = strdup(stream_header_id(r)), *before = NULL;
+    struct stream_record record;
+    sqlite3_int64 count = 0;
+    bool summary = false;
+    int rc = -1, more;
+    if (!id) {
+        error_set(e, "out of memory");
+        goto out;
+    }
+    sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_STATIC);
+    if (sqlite3_step(l->s[FIND]) == SQLITE_ROW)
+        before = strdup((const char *)sqlite3_column_text(l->s[FIND], 0));
+    sqlite3_reset(l->s[FIND]);
+    if (!before && load_header(l, stream_header(r), id, e))
+        goto out;
+    while ((more = stream_next(r, &record, e)) == 1) {
+        json_t *o = record.json;
+        count++;
+        if (before)
+            continue;
+        int failed = 0;
+        if (json_object_get(o, "window")) {
+            failed = load_window(l, o, id, e);
+        } else if (json_object_get(o, "item")) {
+            failed = load_item(l, o, id, e);
+        } else if (json_object_get(o, "summary")) {
+            summary = true;
+            failed = load_summary(l, json_object_get(o, "summary"), id, "", e);
+        }
+        if (failed) {
+            error_prefix(e, "record %lld", (long long)count);
+            goto out;
+        }
+    }
+    if (more < 0)
+        goto out;
+    const char *digest = stream_end_digest(r);
+    if (before && strcmp(before, digest)) {
+        error_set(e, "result %s is in the database with other content (end digest %s there, %s "
+                     "here): the same work gave two answers; remove one, or raise the program's "
+                     "revision",
+                  id, before, digest);
+        goto out;
+    }
+    if (before) {
+        l->known++;
+    } else {
+        if (!summary) {
+            error_set(e, "result %s has no summary", id);
+            goto out;
+        }
+        bind_text(l->s[FINISH], 1, id);
+        sqlite3_bind_int64(l->s[FINISH], 2, count);
+        bind_text(l->s[FINISH], 3, digest);
+        if (insert(l, FINISH, e))
+            goto out;
+        l->loaded++;
+    }
+    rc = 0;
+out:
+    free(id);
+    free(before);
+    return rc;
+}
+
+static int load_file(struct load *l, const char *path, struct error *e)
+{
+    struct stream_reader *r = NULL;
+    if (stream_open(&r, path, "results", NULL, e))
+        return -1;
+    int more, rc = -1;
+    do {
+        if (load_result(l, r, e)) {
+            error_prefix(e, "%s", stream_name(r));
+            goto out;
+        }
+        more = stream_next_stream(r, "results", e);
+    } while (more == 1);
+    rc = more;
+out:
+    stream_close(r);
+    return rc;
+}
+
+/* ---- the database ------------------------------------------------------------------------------ */
+
+static int value_of(struct load *l, const char *query, sqlite3_int64 *out, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = -1;
+    if (sqlite3_prepare_v2(l->db, query, -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW) {
+        *out = sqlite3_column_int64(s, 0);
+        rc = 0;
+    }
+    if (rc)
+        db_error(l, e);
+    sqlite3_finalize(s);
+    return rc;
+}
+
+/* Opens or makes the database and begins the transaction. */
+static int begin(struct load *l, struct error *e)
+{
+    sqlite3_int64 application, version, objects;
+    if (sqlite3_open_v2(database, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+        SQLITE_OK)
+        return db_error(l, e);
+    sqlite3_busy_timeout(l->db, BUSY_MILLISECONDS);
+    if (execute(l, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", e) ||
+        value_of(l, "PRAGMA application_id", &application, e) ||
+        value_of(l, "PRAGMA user_version", &version, e) ||
+        value_of(l, "SELECT count(*) FROM sqlite_schema", &objects, e))
+        return -1;
+    if (!objects && !application && !version) {
+        if (execute(l, schema_sql, e))
+            return -1;
+    } else if (application != DATABASE_APPLICATION) {
+        return error_set(e, "%s is another program's database", database);
+    } else if (version != DATABASE_VERSION) {
+        return error_set(e, "%s has schema version %lld, this program writes %d: start a new file",
+                         database, (long long)version, DATABASE_VERSION);
+    }
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(l->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &l->s[i], NULL) !=
+            SQLITE_OK)
+            return db_error(l, e);
+    return 0;
+}
+
+static int run(struct cli *c, struct error *e)
+{
+    struct load l = {0};
+    if (!database)
+        return error_usage(e, "the database is missing: -D FILE");
+    bool existed = path_exists(database);
+    int rc = begin(&l, e);
+    if (!rc && !c->operands)
+        rc = load_file(&l, "-", e);
+    for (int i = 0; !rc && i < c->operands; i++) {
+        rc = load_file(&l, c->operand_list[i], e);
+        cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
+    }
+    if (!rc)
+        rc = execute(&l, "COMMIT", e);
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(l.s[i]);
+    sqlite3_close(l.db);
+    if (rc && !existed)
+        unlink(database);
+    if (!rc)
+        cli_note(c, "%llu results loaded, %llu were there", (unsigned long long)l.loaded,
+                 (unsigned long long)l.known);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {
+        .name = "analyze-load",
+        .revision = 1,
+        .summary = "load result streams into a database",
+        .operand = "[RESULTS ...]",
+        .flags = CLI_OPERANDS | CLI_TEXT_OUT,
+        .options = options,
+    };
+    return cli_main(&c, argc, argv, run);
+}

@@ -1,0 +1,134 @@
+-- The database of results: what kick-analyze-load writes and every renderer reads.
+--
+-- Rows are keyed by the ids of the streams they came from, so loading in any order, or twice, gives
+-- the same database. Numbers carry their unit in the column's name; a share is a number from 0 to 1,
+-- a *_percent column (views only) from 0 to 100. NULL means: not applicable, or not finite.
+
+PRAGMA application_id = 1802068843; -- 'kick'
+PRAGMA user_version = 1;            -- raised whenever a reader of the old schema would go wrong
+
+-- One compressed, or dense, model.
+CREATE TABLE variant (
+    id                TEXT NOT NULL PRIMARY KEY,  -- id of the model stream
+    checkpoint_id     TEXT NOT NULL,              -- id of the model as ingested; its dense variant has id = checkpoint_id
+    model             TEXT NOT NULL,              -- its name: llama-6.7B …
+    role              TEXT,                       -- its part in a report: large, small, other
+    method            TEXT NOT NULL,              -- dense, magnitude, rtn …; 'wanda + rtn' for both in a row
+    method_label      TEXT NOT NULL,              -- the same, as printed
+    compression       TEXT NOT NULL CHECK (compression IN ('none', 'unstructured', 'n:m', 'quantized', 'mixed', 'other')),
+    sparsity_target   REAL CHECK (sparsity_target BETWEEN 0 AND 1),   -- asked for
+    pattern           TEXT,                       -- '2:4': 2 of every 4 weights kept
+    bits              INTEGER CHECK (bits BETWEEN 1 AND 32),          -- of a quantized weight
+    group_columns     INTEGER CHECK (group_columns >= 0),             -- weights sharing one scale; 0: a whole row
+    sparsity_achieved REAL CHECK (sparsity_achieved BETWEEN 0 AND 1), -- share of zeros counted in the projections
+    bits_per_weight   REAL CHECK (bits_per_weight >= 0),              -- stored, everything included
+    stored_bytes      INTEGER CHECK (stored_bytes >= 0),
+    steps             TEXT NOT NULL CHECK (json_valid(steps))         -- [{"program","options"}…] since ingestion
+) STRICT, WITHOUT ROWID;
+
+-- One result stream: one variant, one task, one dataset.
+CREATE TABLE result (
+    id           TEXT NOT NULL PRIMARY KEY,
+    variant_id   TEXT NOT NULL REFERENCES variant (id),
+    task         TEXT NOT NULL,                   -- perplexity, factoid …
+    mode         TEXT,                            -- open or closed book, where a task has modes
+    judge        TEXT,                            -- who judged, where somebody did
+    data_name    TEXT NOT NULL,
+    data_digest  TEXT NOT NULL,
+    definition   TEXT NOT NULL CHECK (json_valid(definition) AND definition <> '{}'), -- how the number is defined
+    record_count INTEGER NOT NULL CHECK (record_count >= 0),
+    end_digest   TEXT NOT NULL                    -- digest of the whole stream
+) STRICT, WITHOUT ROWID;
+CREATE INDEX result_by_variant ON result (variant_id, task);
+
+-- How a result came about, first step first.
+CREATE TABLE step (
+    result_id TEXT NOT NULL REFERENCES result (id),
+    position  INTEGER NOT NULL CHECK (position >= 1),
+    program   TEXT NOT NULL,
+    revision  INTEGER NOT NULL,
+    options   TEXT NOT NULL CHECK (json_valid(options)),
+    sides     TEXT NOT NULL CHECK (json_valid(sides)), -- digests of side inputs: calibration, dataset …
+    id        TEXT NOT NULL,                           -- of the stream that this step wrote
+    PRIMARY KEY (result_id, position)
+) STRICT, WITHOUT ROWID;
+
+-- Perplexity: one window of text.
+CREATE TABLE window (
+    result_id    TEXT NOT NULL REFERENCES result (id),
+    window       INTEGER NOT NULL CHECK (window >= 0),
+    token_count  INTEGER NOT NULL CHECK (token_count >= 0), -- the first of them is not scored
+    nll_sum_nats REAL,                                      -- negative log-likelihood of the scored tokens
+    PRIMARY KEY (result_id, window)
+) STRICT, WITHOUT ROWID;
+
+-- Tasks: one question, story or conversation.
+CREATE TABLE item (
+    result_id    TEXT NOT NULL REFERENCES result (id),
+    item         TEXT NOT NULL,   -- named as its dataset names it
+    item_group   TEXT,            -- subject, bucket …
+    strict_score REAL,            -- the dataset's own rule
+    paper_score  REAL,            -- the rule of the paper's released code
+    output       TEXT,            -- what the model wrote
+    finish       TEXT,            -- eos, length or stop
+    token_count  INTEGER CHECK (token_count >= 0),
+    record       TEXT NOT NULL CHECK (json_valid(record)), -- the record's other keys (logprob, scores …)
+    PRIMARY KEY (result_id, item)
+) STRICT, WITHOUT ROWID;
+
+-- Summary values of a result. Nested values are named with a slash: 'STEM/strict'.
+CREATE TABLE metric (
+    result_id TEXT NOT NULL REFERENCES result (id),
+    metric    TEXT NOT NULL,
+    value     REAL,
+    stderr    REAL CHECK (stderr >= 0),
+    low       REAL, -- 95 % interval: value ∓ 1.96 standard errors; of a perplexity,
+    high      REAL, -- exp(nll_mean ∓ 1.96 standard errors)
+    PRIMARY KEY (result_id, metric)
+) STRICT, WITHOUT ROWID;
+
+-- ---- for people -------------------------------------------------------------------------------
+
+-- One row a variant, as a reader would list them: dense first, then by method and strength.
+CREATE VIEW variants AS
+SELECT v.model, v.role, v.method_label AS method, v.compression,
+       100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
+       100 * v.sparsity_achieved AS achieved_percent, v.bits_per_weight, v.stored_bytes,
+       v.stored_bytes / 1e6 AS stored_megabytes,
+       CAST(v.stored_bytes AS REAL) / d.stored_bytes AS share_of_dense_bytes,
+       v.id AS variant_id, v.checkpoint_id
+FROM variant AS v LEFT JOIN variant AS d ON d.id = v.checkpoint_id
+ORDER BY v.role, v.model, v.checkpoint_id,
+         CASE v.compression WHEN 'none' THEN 0 WHEN 'unstructured' THEN 1 WHEN 'n:m' THEN 2
+                            WHEN 'quantized' THEN 3 ELSE 4 END,
+         v.method, v.sparsity_target, v.pattern, v.bits DESC, v.group_columns, v.id;
+
+-- Each variant's perplexity on each text, beside that of the dense model on the same text.
+CREATE VIEW perplexity AS
+SELECT v.model, v.role, r.data_name AS text, v.method_label AS method, v.method AS method_name, v.compression,
+       100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
+       100 * v.sparsity_achieved AS achieved_percent, v.bits_per_weight, v.stored_bytes,
+       p.value AS perplexity, p.low, p.high,
+       w.value AS window_count, s.value AS scored_tokens,
+       word.value AS word_perplexity, bpb.value AS bits_per_byte,
+       dp.value AS dense_perplexity, dp.low AS dense_low, dp.high AS dense_high,
+       p.value / dp.value AS times_dense,
+       r.data_digest AS text_digest, r.definition, r.id AS result_id, v.id AS variant_id
+FROM result AS r
+JOIN variant AS v ON v.id = r.variant_id
+JOIN metric AS p ON p.result_id = r.id AND p.metric = 'perplexity'
+LEFT JOIN metric AS w ON w.result_id = r.id AND w.metric = 'windows'
+LEFT JOIN metric AS s ON s.result_id = r.id AND s.metric = 'scored'
+LEFT JOIN metric AS word ON word.result_id = r.id AND word.metric = 'word_perplexity'
+LEFT JOIN metric AS bpb ON bpb.result_id = r.id AND bpb.metric = 'bits_per_byte'
+LEFT JOIN result AS dr ON dr.variant_id = v.checkpoint_id AND dr.task = r.task
+     AND dr.data_digest = r.data_digest AND dr.definition = r.definition
+LEFT JOIN metric AS dp ON dp.result_id = dr.id AND dp.metric = 'perplexity'
+WHERE r.task = 'perplexity';
+
+-- Where each number comes from: one row a step of its history.
+CREATE VIEW provenance AS
+SELECT v.model, v.role, v.method_label AS method, r.task, r.data_name, s.position, s.program, s.revision,
+       s.options, s.sides, s.id AS step_id, r.id AS result_id
+FROM step AS s JOIN result AS r ON r.id = s.result_id JOIN variant AS v ON v.id = r.variant_id
+ORDER BY v.role, v.model, v.method, v.id, r.task, r.data_name, r.id, s.position;
