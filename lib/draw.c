@@ -512,10 +512,10 @@ static void say(struct svg *s, const char *format, ...)
     s->failed = s->failed || buffer_append(s->out, text, (size_t)n, s->e);
 }
 
-/* At most three decimals, none that say nothing. */
+/* At most two decimals (a hundredth of a point), none that say nothing. */
 static const char *decimal(double v, char out[32])
 {
-    snprintf(out, 32, "%.3f", v);
+    snprintf(out, 32, "%.2f", v);
     size_t n = strlen(out);
     while (out[n - 1] == '0')
         out[--n] = 0;
@@ -629,7 +629,8 @@ static bool same_clip(const struct draw_item *a, const struct draw_item *b)
 
 int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
 {
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, 1, 1);
+    /* Without limits: cairo leaves glyphs out that lie off the surface, from paths too. */
+    cairo_surface_t *surface = cairo_recording_surface_create(CAIRO_CONTENT_ALPHA, NULL);
     struct svg s = {.out = out, .c = cairo_create(surface), .e = e};
     cairo_scale(s.c, SVG_PRECISION, SVG_PRECISION);
     s.pango = pango_cairo_create_context(s.c);
