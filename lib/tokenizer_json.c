@@ -108,12 +108,23 @@ static int added_load(struct hf *m, const json_t *list, struct error *e)
             }
         }
         m->added_by_id[a->id] = (int32_t)i;
+    }
+    /* Where normalisation makes two tokens equal, the first special one counts, else the first. */
+    for (size_t k = 0; k < 2 * count; k++) {
+        size_t i = k % count, length;
+        struct added *a = m->added + i;
+        int32_t other;
+        if (a->special != (k < count))
+            continue;
+        struct trie *t = a->normalized ? &m->normal : &m->raw;
         text.length = 0;
         if (buffer_append(&text, a->text, a->length, e) ||
             (a->normalized && steps_normalize(&m->normalizer, &match, &text, e)))
             goto out;
-        if (text.length && text.length <= TOKEN_BYTES_MAX &&
-            trie_add(a->normalized ? &m->normal : &m->raw, text.data, text.length, (int32_t)i, e))
+        length = text.length;
+        if (length && length <= TOKEN_BYTES_MAX &&
+            trie_longest(t, text.data, length, &other) != length &&
+            trie_add(t, text.data, length, (int32_t)i, e))
             goto out;
     }
     rc = 0;

@@ -255,9 +255,9 @@ static void damaged_files(void **state)
                 seed = seed * 6364136223846793005u + 1442695040888963407u;
                 at[k] = (size_t)(seed >> 33) % b.length;
                 saved[k] = b.data[at[k]];
+                unsigned changed = round % 3 ? (unsigned)(seed >> 20) : saved[k] ^ 1u << (seed >> 20 & 7);
                 if (k <= round % 4)
-                    b.data[at[k]] = round % 3 ? (unsigned char)(seed >> 20)
-                                              : (unsigned char)(saved[k] ^ 1u << (seed >> 20 & 7));
+                    b.data[at[k]] = (unsigned char)(changed & 255);
             }
             try_bytes(kind, b.data, b.length);
             for (int k = 4; k-- > 0;)
