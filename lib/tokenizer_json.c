@@ -402,6 +402,11 @@ static int cut_added(const struct hf *m, struct call *c, const struct trie *t, t
         }
         if (widen(m, c, a, s, n, from, &start, &stop, e))
             return -1;
+        /* What another token's rstrip has taken already can leave nothing of this one. */
+        if (a->lstrip && start < from)
+            start = from;
+        if (start >= stop)
+            continue;
         if (from < start && take(m, c, s + from, start - from, first && !from, out, e))
             return -1;
         if (token_ids_push(out, a->id, e))
