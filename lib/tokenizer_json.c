@@ -232,13 +232,14 @@ static int find_specials(const struct hf *m, const json_t *post,
     if (frame_parse(m, post, &f, 0, e))
         return -1;
     if (f.before_count > 1)
-        return error_set(e, "tokenizer.json: post_processor puts %zu tokens before the text; one "
-                            "is supported",
+        return error_set(e,
+                         "tokenizer.json: post_processor puts %zu tokens before the text; one "
+                         "is supported",
                          f.before_count);
     facts->bos = settings->bos ? token_id(m, settings->bos, settings->bos_length) : f.before;
-    facts->eos = settings->eos          ? token_id(m, settings->eos, settings->eos_length)
+    facts->eos = settings->eos        ? token_id(m, settings->eos, settings->eos_length)
                  : f.after_count == 1 ? f.after
-                                        : -1;
+                                      : -1;
     facts->adds_bos = f.before >= 0;
     if (f.before >= 0 && facts->bos != f.before)
         return error_set(e,
@@ -427,8 +428,8 @@ static int take_words(const struct hf *m, struct call *c, const unsigned char *s
         steps_run(&m->pre_tokenizer, &c->matcher, p, e))
         return -1;
     for (size_t i = 0; i < p->count; i++)
-        if (p->v[i].length && bpe_encode(m->model, &c->merger, p->text.data + p->v[i].start,
-                                         p->v[i].length, out, e))
+        if (p->v[i].length &&
+            bpe_encode(m->model, &c->merger, p->text.data + p->v[i].start, p->v[i].length, out, e))
             return -1;
     return 0;
 }
@@ -468,14 +469,14 @@ int hf_decode(const struct hf *m, const int32_t *ids, size_t n, struct buffer *t
     for (size_t i = 0; i < n; i++) {
         if ((size_t)ids[i] >= m->size)
             continue; /* padding of an embedding that has more rows than there are tokens */
-        const struct added *a = m->added_by_id[ids[i]] >= 0 ? m->added + m->added_by_id[ids[i]] : NULL;
+        const struct added *a =
+            m->added_by_id[ids[i]] >= 0 ? m->added + m->added_by_id[ids[i]] : NULL;
         size_t length = a ? a->length : 0;
         const unsigned char *s =
             a ? (const unsigned char *)a->text : bpe_text(m->model, ids[i], &length);
         if (!s || (a && a->special))
             continue;
-        if (spans_push(&p, p.text.length, length, false, e) ||
-            buffer_append(&p.text, s, length, e))
+        if (spans_push(&p, p.text.length, length, false, e) || buffer_append(&p.text, s, length, e))
             goto out;
     }
     if (steps_run(&m->decoder, &match, &p, e))

@@ -47,10 +47,9 @@ static int translate_escape(const char *p, size_t n, size_t *i, bool in_class, s
                             : "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))",
                    e);
     case 'B':
-        return in_class ? refuse(p, n, "\\B in a class", e)
-                        : put(b,
-                              "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))",
-                              e);
+        return in_class
+                   ? refuse(p, n, "\\B in a class", e)
+                   : put(b, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))", e);
     case 'u':
         if (n - *i < 4)
             return refuse(p, n, "\\u without four digits", e);
@@ -124,8 +123,7 @@ static int translate(const char *p, size_t n, struct buffer *b, struct error *e)
     return 0;
 }
 
-int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal,
-                    struct error *e)
+int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal, struct error *e)
 {
     struct buffer b = {0};
     int code = 0, rc = -1;

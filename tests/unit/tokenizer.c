@@ -98,8 +98,8 @@ static void small_tokenizers(void **state)
     size_t i, k;
     json_array_foreach(root, i, x)
     {
-        assert_true(file_read("tests/data/tokenizer",
-                              json_string_value(json_object_get(x, "file")), &model));
+        assert_true(file_read("tests/data/tokenizer", json_string_value(json_object_get(x, "file")),
+                              &model));
         char *settings = json_dumps(json_object_get(x, "settings"), 0);
         struct tokenizer *t = load(json_string_value(json_object_get(x, "kind")), &model,
                                    settings && strcmp(settings, "null") ? settings : NULL);
@@ -133,8 +133,10 @@ static void text_must_be_utf8(void **state)
         const char *text;
         size_t n;
         const char *at;
-    } bad[] = {{"abc\xFF", 4, "byte 3"},        {"\xC3", 1, "byte 0"},
-               {"0123456789\xED\xA0\x80", 13, "byte 10"}, {"\xC0\x80", 2, "byte 0"},
+    } bad[] = {{"abc\xFF", 4, "byte 3"},
+               {"\xC3", 1, "byte 0"},
+               {"0123456789\xED\xA0\x80", 13, "byte 10"},
+               {"\xC0\x80", 2, "byte 0"},
                {"x\xF4\x90\x80\x80", 5, "byte 1"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(tokenizer_encode(t, bad[i].text, bad[i].n, &ids, &e), -1);
@@ -159,7 +161,8 @@ static void settings(void **state)
     t = load("sentencepiece", &b, "{\"add_bos_token\": false}");
     assert_false(tokenizer_adds_bos(t));
     tokenizer_free(t);
-    static const char *const bad[] = {"", "[]", "{", "{\"add_bos_token\": 3}", "{\"bos_token\": 7}"};
+    static const char *const bad[] = {"", "[]", "{", "{\"add_bos_token\": 3}",
+                                      "{\"bos_token\": 7}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(tokenizer_new(&t, "sentencepiece", b.data, b.length, bad[i], &e), -1);
     assert_int_equal(tokenizer_new(&t, "wordpiece", b.data, b.length, NULL, &e), -1);
@@ -192,20 +195,22 @@ static void json_refusals(void **state)
         {.model = "{\"type\":\"BPE\",\"vocab\":{\"a\":1e9},\"merges\":[]}", .named = "'a'"},
         {.model = "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"unk_token\":\"u\"}",
          .named = "unk_token"},
-        {.model = "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"x\"}",
+        {.model =
+             "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"x\"}",
          .named = "end_of_word_suffix"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[2048];
-        int n = snprintf(text, sizeof text,
-                         "{\"normalizer\":%s,\"pre_tokenizer\":%s,\"decoder\":%s,"
-                         "\"post_processor\":%s,\"added_tokens\":%s,\"model\":%s}",
-                         bad[i].normalizer ? bad[i].normalizer : "null",
-                         bad[i].pre_tokenizer ? bad[i].pre_tokenizer : "null",
-                         bad[i].decoder ? bad[i].decoder : "null",
-                         bad[i].post ? bad[i].post : "null", bad[i].added ? bad[i].added : "[]",
-                         bad[i].model ? bad[i].model
-                                      : "{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1},\"merges\":[]}");
+        int n =
+            snprintf(text, sizeof text,
+                     "{\"normalizer\":%s,\"pre_tokenizer\":%s,\"decoder\":%s,"
+                     "\"post_processor\":%s,\"added_tokens\":%s,\"model\":%s}",
+                     bad[i].normalizer ? bad[i].normalizer : "null",
+                     bad[i].pre_tokenizer ? bad[i].pre_tokenizer : "null",
+                     bad[i].decoder ? bad[i].decoder : "null", bad[i].post ? bad[i].post : "null",
+                     bad[i].added ? bad[i].added : "[]",
+                     bad[i].model ? bad[i].model
+                                  : "{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1},\"merges\":[]}");
         struct tokenizer *t;
         assert_int_equal(tokenizer_new(&t, "tokenizer.json", text, (size_t)n, NULL, &e), -1);
         if (!strstr(e.text, bad[i].named))
@@ -255,7 +260,8 @@ static void damaged_files(void **state)
                 seed = seed * 6364136223846793005u + 1442695040888963407u;
                 at[k] = (size_t)(seed >> 33) % b.length;
                 saved[k] = b.data[at[k]];
-                unsigned changed = round % 3 ? (unsigned)(seed >> 20) : saved[k] ^ 1u << (seed >> 20 & 7);
+                unsigned changed =
+                    round % 3 ? (unsigned)(seed >> 20) : saved[k] ^ 1u << (seed >> 20 & 7);
                 if (k <= round % 4)
                     b.data[at[k]] = (unsigned char)(changed & 255);
             }
@@ -291,7 +297,8 @@ static void deep_nesting(void **state)
     assert_int_equal(tokenizer_new(&t, "tokenizer.json", brackets, sizeof brackets, NULL, &e), -1);
 }
 
-/* A megabyte that can be cut nowhere must not take quadratic time (the runner's limit would tell). */
+/* A megabyte that can be cut nowhere must not take quadratic time (the runner's limit would tell).
+ */
 static void long_words(void **state)
 {
     (void)state;
