@@ -449,6 +449,15 @@ void tensor_row(const struct tensor *t, size_t row, float *out)
         float_row(t, row, out);
 }
 
+static unsigned code_at(const uint8_t *row, size_t i, int bits)
+{
+    size_t bit = i * (size_t)bits;
+    unsigned x = row[bit / 8];
+    if (bit % 8 + (size_t)bits > 8)
+        x |= (unsigned)row[bit / 8 + 1] << 8;
+    return x >> bit % 8 & ((1u << bits) - 1);
+}
+
 void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep)
 {
     const uint8_t *mask = t->mask == MASK_NONE ? NULL : t->mask_bits + row * mask_row_bytes(t);
