@@ -84,7 +84,7 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
 
-.SECONDARY:
+.SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- what a bare Debian 12 lacks -------------------------------------------------------------------
@@ -173,6 +173,7 @@ $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
 $(OUT)/stamps/%: FORCE | programs
 	@$(call stamp,$@,$(shell $(BUILD)/bin/kick-$* -V 2>&1))
 
+.SECONDARY: $(ROLES:%=$(OUT)/models/%.source) $(TEXTS:%=$(OUT)/data/text-%.source)
 $(OUT)/models/%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call model_directory,$*)))
 
