@@ -155,25 +155,22 @@ out:
     return result;
 }
 
-/* lower(), strip(), U+0020 deleted. */
+/* strip(), U+0020 deleted, lower(): in this order, which a final sigma tells from others. */
 static int squeeze(struct buffer *out, const char *text, size_t n, struct error *e)
 {
-    struct buffer lower = {0};
-    out->length = 0;
-    if (pytext_lower(&lower, text, n, e) || buffer_append(out, "", 1, e)) {
-        buffer_free(&lower);
+    char *own = memory_new(n + 1, 1, "a text", e);
+    size_t k = 0;
+    if (!own)
         return -1;
-    }
+    if (n)
+        pytext_strip(&text, &n);
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != ' ')
+            own[k++] = text[i];
     out->length = 0;
-    const char *p = (const char *)lower.data;
-    size_t k = lower.length;
-    int result = 0;
-    if (k)
-        pytext_strip(&p, &k);
-    for (size_t i = 0; i < k && !result; i++)
-        if (p[i] != ' ')
-            result = buffer_append(out, p + i, 1, e);
-    buffer_free(&lower);
+    const int result = pytext_lower(out, own, k, e) || buffer_append(out, "", 1, e) ? -1 : 0;
+    out->length -= result == 0;
+    free(own);
     return result;
 }
 
