@@ -208,6 +208,11 @@ report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
 	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
 
+# Times and host are in a stream of their own; report and database hold none.
+bench: programs
+	@mkdir -p $(OUT)/bench
+	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
+
 # ---- installing and the rest -----------------------------------------------------------------------
 install: programs
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick'

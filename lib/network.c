@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "random.h"
 
-enum { STEP_ROWS = 480 }; /* no further prompt joins a step that has so many rows */
+enum { STEP_ROWS = 576 }; /* no further prompt joins a step that has so many rows */
 
 /* ---- loading -----------------------------------------------------------------------------------
  */

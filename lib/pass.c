@@ -10,7 +10,7 @@
 
 #include "memory.h"
 
-enum { BATCH = 480 }; /* rows of short sequences that go through a block together */
+enum { BATCH = 576 }; /* rows of short sequences that go through a block together */
 static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
 
 struct pass {
