@@ -745,6 +745,53 @@ int calibrated_floats(const struct calibrated_layer *l, enum tensor_encoding enc
     return 0;
 }
 
+/* A copy that the store owns. */
+static void *keep(struct tensor_store *s, const void *data, size_t bytes, struct error *e)
+{
+    size_t slot = 0;
+    while (s->memory[slot])
+        slot++;
+    s->memory[slot] = memory_new(bytes, 1, "a tensor", e);
+    if (s->memory[slot])
+        memcpy(s->memory[slot], data, bytes);
+    return s->memory[slot];
+}
+
+int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, size_t group,
+                     const uint8_t *codes, const float *scale, const uint8_t *zero,
+                     const int32_t *g_idx, struct tensor_store *out, struct error *e)
+{
+    const struct tensor *like = l->like;
+    const size_t weights = like->rows * like->cols, count = like->rows * groups;
+    struct tensor_store masked = {0};
+    struct tensor shape = *like;
+    int result = -1;
+    if (l->pruned) {
+        /* The mask is that of the weights as floats; it pays where it saves more codes than bits. */
+        if (calibrated_floats(l, ENCODING_AUTO, 0, 0, &masked, e))
+            return -1;
+        if (masked.tensor.mask != MASK_NONE &&
+            (weights - masked.tensor.kept) * (size_t)bits > weights)
+            shape = masked.tensor;
+    }
+    if (tensor_encode_int(out, &shape, bits, group, codes, scale, zero, e))
+        goto out;
+    out->tensor.scale = keep(out, scale, count * sizeof *scale, e);
+    out->tensor.zero = keep(out, zero, count, e);
+    out->tensor.g_idx = g_idx ? keep(out, g_idx, like->cols * sizeof *g_idx, e) : NULL;
+    if (shape.mask != MASK_NONE)
+        out->tensor.mask_bits = keep(out, shape.mask_bits, like->rows * ((like->cols + 7) / 8), e);
+    if (out->tensor.scale && out->tensor.zero && (!g_idx || out->tensor.g_idx) &&
+        (shape.mask == MASK_NONE || out->tensor.mask_bits))
+        result = 0;
+    out->tensor.name = like->name;
+out:
+    tensor_store_free(&masked);
+    if (result)
+        tensor_store_free(out);
+    return result;
+}
+
 struct ranked {
     float value;
     uint32_t column;
@@ -791,9 +838,5 @@ int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double d
         (s->factor.dead_count &&
          json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
         return -1;
-    for (size_t i = 0; s->factor.dead_count && i < l->like->rows; i++)
-        for (size_t j = 0; j < s->cols; j++)
-            if (s->factor.dead[j])
-                l->w[i * sweep_stride(s->cols) + j] = 0;
     return 0;
 }

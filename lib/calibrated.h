@@ -77,6 +77,12 @@ int calibrated_run(struct calibrated *c, struct error *e);
 int calibrated_floats(const struct calibrated_layer *l, enum tensor_encoding encoding, int n, int m,
                       struct tensor_store *out, struct error *e);
 
+/* An int tensor from codes (rows, cols), scale and zero (rows, groups) and g_idx (cols, or NULL), all
+ * copied. Where zeros of a pruned matrix are to stay and a mask saves bytes, it gets one. */
+int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, size_t group,
+                     const uint8_t *codes, const float *scale, const uint8_t *zero,
+                     const int32_t *g_idx, struct tensor_store *out, struct error *e);
+
 /* The factor of the layer's Hessian, made once for all that share the input. */
 int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e);

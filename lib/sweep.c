@@ -203,6 +203,14 @@ static void sweep_lanes(void *context, size_t i, long thread)
         for (size_t c = 0; c < n; c++)
             b[c * LANES + l] = l < rows ? w[c] : 0;
     }
+    uint16_t lost[BLOCK_MAX];
+    for (size_t c = 0; c < n && !s->bits && !s->m; c++) {
+        const float square = diagonal[c] * diagonal[c];
+        unsigned bits = 0;
+        for (size_t l = 0; l < LANES; l++)
+            bits |= (unsigned)(saliency(b[c * LANES + l], square) <= t->threshold) << l;
+        lost[c] = (uint16_t)bits;
+    }
     for (size_t c = 0; c < n; c++) {
         const float d = diagonal[c];
         float *w = b + c * LANES, q[LANES], err[LANES];
@@ -219,9 +227,8 @@ static void sweep_lanes(void *context, size_t i, long thread)
             for (size_t l = 0; l < LANES; l++)
                 q[l] = mask[at] >> l & 1 ? 0 : w[l];
         } else {
-            const float square = d * d;
             for (size_t l = 0; l < LANES; l++)
-                q[l] = saliency(w[l], square) <= t->threshold ? 0 : w[l];
+                q[l] = lost[c] >> l & 1 ? 0 : w[l];
         }
         for (size_t l = 0; l < LANES; l++)
             err[l] = (q[l] - w[l]) / d;
