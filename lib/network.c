@@ -9,7 +9,7 @@
 #include "memory.h"
 #include "random.h"
 
-enum { STEP_ROWS = 480 }; /* no further prompt joins a step that has so many rows */
+enum { STEP_ROWS = 576 }; /* no further prompt joins a step that has so many rows */
 
 /* ---- loading -----------------------------------------------------------------------------------
  */
@@ -42,7 +42,8 @@ int network_load(struct network *n, struct source *s, struct pool *pool, const s
     size_t layer = 0, done = 0;
     int got = 0;
     *n = (struct network){.m = &s->model, .pool = pool};
-    if (c && cli_memory(c, 2 * (uint64_t)model_parameters(n->m, false), e))
+    n->memory = source_memory_resident(s, pool);
+    if (c && cli_memory(c, n->memory, e))
         return -1;
     n->block = memory_new(n->m->layers, sizeof *n->block, "the model", e);
     if (!n->block || forward_new(&n->forward, n->m, pool, e))
@@ -284,6 +285,17 @@ int network_generate(struct network *n, const struct generate_options *o, struct
     if (o->max_new == 0)
         return 0;
     r.slots = o->batch < count ? o->batch : count;
+    size_t longest = 0, prompts = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = list[i].prompt_count + room(&r, &list[i]);
+        longest = length > longest ? length : longest;
+        prompts = list[i].prompt_count > prompts ? list[i].prompt_count : prompts;
+    }
+    const uint64_t need = n->memory + r.slots * n->m->layers * cache_bytes(n->m, longest) +
+                          forward_bytes(n->m, r.slots * prompts, longest, pool_threads(n->pool)) +
+                          r.slots * (ld + stride) * sizeof(float);
+    if (c && cli_memory(c, need, e))
+        return -1;
     r.slot = memory_new(r.slots, sizeof *r.slot, "sequences", e);
     r.part = memory_new(r.slots, sizeof *r.part, "sequences", e);
     r.part_slot = memory_new(r.slots, sizeof *r.part_slot, "sequences", e);

@@ -20,6 +20,7 @@ struct network {
     struct matrix embedding; /* and head, where tied */
     struct matrix head;
     float *norm;
+    uint64_t memory; /* estimate of what loading took */
 };
 
 /* Reads the rest of the source, which must outlive the network. c (for --mem-max) may be NULL. */

@@ -10,7 +10,7 @@
 
 #include "memory.h"
 
-enum { BATCH = 480 }; /* rows of short sequences that go through a block together */
+enum { BATCH = 576 }; /* rows of short sequences that go through a block together */
 static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
 
 struct pass {
@@ -124,19 +124,13 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, st
     }
     if (!size_multiply(p->row[p->count], forward_stride(m) * sizeof(float), &bytes))
         return error_set(e, "%zu rows of activations are too many", p->row[p->count]);
-    /* A block and the head in two bytes a weight as a guess; f32 weights take twice that. */
-    const uint64_t width = 2;
-    const uint64_t weights = width * (model_parameters(m, true) / m->layers + m->vocab * m->hidden);
     uint64_t limit = SPILL;
     if (p->cli && p->cli->mem_max && p->cli->mem_max / 2 < limit)
         limit = p->cli->mem_max / 2;
-    const uint64_t kept = bytes > limit ? 0 : bytes;
-    if (p->cli && cli_memory(p->cli,
-                             kept + weights + cached +
-                                 forward_bytes(m, p->row[p->count], longest, pool_threads(pool)),
-                             e))
+    const uint64_t need = source_memory(s, pool) + (bytes > limit ? 0 : bytes) + cached +
+                          forward_bytes(m, p->row[p->count], longest, pool_threads(pool));
+    if (p->cli && cli_memory(p->cli, need, e))
         return -1;
-    (void)s;
     p->cache = memory_new(p->caches, sizeof *p->cache, "sequences", e);
     p->part = memory_new(p->caches, sizeof *p->part, "sequences", e);
     if (!p->cache || !p->part)

@@ -244,9 +244,9 @@ int bpe_new(struct bpe **out, const json_t *model, struct error *e)
     if (!json_is_object(model))
         return error_set(e, "tokenizer.json: there is no model");
     /* Files of the first versions don't name the type. */
-    const char *name = json_is_string(type)                      ? json_string_value(type)
-                       : json_object_get(model, "merges")        ? "BPE"
-                                                                 : "(none)";
+    const char *name = json_is_string(type)               ? json_string_value(type)
+                       : json_object_get(model, "merges") ? "BPE"
+                                                          : "(none)";
     if (strcmp(name, "BPE"))
         return error_set(e, "tokenizer.json: model type '%s' is not supported (BPE)", name);
     struct bpe *m = memory_new(1, sizeof *m, "a tokenizer", e);
@@ -262,8 +262,8 @@ int bpe_new(struct bpe **out, const json_t *model, struct error *e)
         goto fail;
     unk = json_object_get(model, "unk_token");
     if (unk && !json_is_null(unk)) {
-        m->unk = json_is_string(unk) ? bpe_id(m, json_string_value(unk), json_string_length(unk))
-                                     : -1;
+        m->unk =
+            json_is_string(unk) ? bpe_id(m, json_string_value(unk), json_string_length(unk)) : -1;
         if (m->unk < 0) {
             error_set(e, "tokenizer.json: model.unk_token is not in the vocabulary");
             goto fail;
@@ -302,8 +302,8 @@ static int add_symbol(struct merger *g, size_t *count, int32_t id, struct error 
 {
     if (merger_symbols(g, *count + 1, e))
         return -1;
-    g->symbols[*count] =
-        (struct symbol){.prev = (int32_t)*count - 1, .next = (int32_t)*count + 1, .id = id, .length = 1};
+    g->symbols[*count] = (struct symbol){
+        .prev = (int32_t)*count - 1, .next = (int32_t)*count + 1, .id = id, .length = 1};
     ++*count;
     return 0;
 }

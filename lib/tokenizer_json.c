@@ -108,12 +108,23 @@ static int added_load(struct hf *m, const json_t *list, struct error *e)
             }
         }
         m->added_by_id[a->id] = (int32_t)i;
+    }
+    /* Where normalisation makes two tokens equal, the first special one counts, else the first. */
+    for (size_t k = 0; k < 2 * count; k++) {
+        size_t i = k % count, length;
+        struct added *a = m->added + i;
+        int32_t other;
+        if (a->special != (k < count))
+            continue;
+        struct trie *t = a->normalized ? &m->normal : &m->raw;
         text.length = 0;
         if (buffer_append(&text, a->text, a->length, e) ||
             (a->normalized && steps_normalize(&m->normalizer, &match, &text, e)))
             goto out;
-        if (text.length && text.length <= TOKEN_BYTES_MAX &&
-            trie_add(a->normalized ? &m->normal : &m->raw, text.data, text.length, (int32_t)i, e))
+        length = text.length;
+        if (length && length <= TOKEN_BYTES_MAX &&
+            trie_longest(t, text.data, length, &other) != length &&
+            trie_add(t, text.data, length, (int32_t)i, e))
             goto out;
     }
     rc = 0;
@@ -221,13 +232,14 @@ static int find_specials(const struct hf *m, const json_t *post,
     if (frame_parse(m, post, &f, 0, e))
         return -1;
     if (f.before_count > 1)
-        return error_set(e, "tokenizer.json: post_processor puts %zu tokens before the text; one "
-                            "is supported",
+        return error_set(e,
+                         "tokenizer.json: post_processor puts %zu tokens before the text; one "
+                         "is supported",
                          f.before_count);
     facts->bos = settings->bos ? token_id(m, settings->bos, settings->bos_length) : f.before;
-    facts->eos = settings->eos          ? token_id(m, settings->eos, settings->eos_length)
+    facts->eos = settings->eos        ? token_id(m, settings->eos, settings->eos_length)
                  : f.after_count == 1 ? f.after
-                                        : -1;
+                                      : -1;
     facts->adds_bos = f.before >= 0;
     if (f.before >= 0 && facts->bos != f.before)
         return error_set(e,
@@ -391,6 +403,11 @@ static int cut_added(const struct hf *m, struct call *c, const struct trie *t, t
         }
         if (widen(m, c, a, s, n, from, &start, &stop, e))
             return -1;
+        /* What another token's rstrip has taken already can leave nothing of this one. */
+        if (a->lstrip && start < from)
+            start = from;
+        if (start >= stop)
+            continue;
         if (from < start && take(m, c, s + from, start - from, first && !from, out, e))
             return -1;
         if (token_ids_push(out, a->id, e))
@@ -411,8 +428,8 @@ static int take_words(const struct hf *m, struct call *c, const unsigned char *s
         steps_run(&m->pre_tokenizer, &c->matcher, p, e))
         return -1;
     for (size_t i = 0; i < p->count; i++)
-        if (p->v[i].length && bpe_encode(m->model, &c->merger, p->text.data + p->v[i].start,
-                                         p->v[i].length, out, e))
+        if (p->v[i].length &&
+            bpe_encode(m->model, &c->merger, p->text.data + p->v[i].start, p->v[i].length, out, e))
             return -1;
     return 0;
 }
@@ -452,14 +469,14 @@ int hf_decode(const struct hf *m, const int32_t *ids, size_t n, struct buffer *t
     for (size_t i = 0; i < n; i++) {
         if ((size_t)ids[i] >= m->size)
             continue; /* padding of an embedding that has more rows than there are tokens */
-        const struct added *a = m->added_by_id[ids[i]] >= 0 ? m->added + m->added_by_id[ids[i]] : NULL;
+        const struct added *a =
+            m->added_by_id[ids[i]] >= 0 ? m->added + m->added_by_id[ids[i]] : NULL;
         size_t length = a ? a->length : 0;
         const unsigned char *s =
             a ? (const unsigned char *)a->text : bpe_text(m->model, ids[i], &length);
         if (!s || (a && a->special))
             continue;
-        if (spans_push(&p, p.text.length, length, false, e) ||
-            buffer_append(&p.text, s, length, e))
+        if (spans_push(&p, p.text.length, length, false, e) || buffer_append(&p.text, s, length, e))
             goto out;
     }
     if (steps_run(&m->decoder, &match, &p, e))

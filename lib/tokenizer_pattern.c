@@ -8,7 +8,9 @@
 
 #include "tokenizer_steps.h"
 
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Pc}"
+/* Oniguruma's \w in a class; by itself it takes the digits and fractions of Latin-1 in addition. */
+#define CLASS_WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD CLASS_WORD "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 static int put(struct buffer *b, const char *s, struct error *e)
 {
@@ -32,7 +34,7 @@ static int translate_escape(const char *p, size_t n, size_t *i, bool in_class, s
     case 'S':
         return put(b, "\\P{White_Space}", e);
     case 'w':
-        return put(b, in_class ? WORD : "[" WORD "]", e);
+        return put(b, in_class ? CLASS_WORD : "[" WORD "]", e);
     case 'h':
         return put(b, in_class ? "0-9A-Fa-f" : "[0-9A-Fa-f]", e);
     case 'W':
@@ -45,10 +47,9 @@ static int translate_escape(const char *p, size_t n, size_t *i, bool in_class, s
                             : "(?:(?<=[" WORD "])(?![" WORD "])|(?<![" WORD "])(?=[" WORD "]))",
                    e);
     case 'B':
-        return in_class ? refuse(p, n, "\\B in a class", e)
-                        : put(b,
-                              "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))",
-                              e);
+        return in_class
+                   ? refuse(p, n, "\\B in a class", e)
+                   : put(b, "(?:(?<=[" WORD "])(?=[" WORD "])|(?<![" WORD "])(?![" WORD "]))", e);
     case 'u':
         if (n - *i < 4)
             return refuse(p, n, "\\u without four digits", e);
@@ -122,8 +123,7 @@ static int translate(const char *p, size_t n, struct buffer *b, struct error *e)
     return 0;
 }
 
-int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal,
-                    struct error *e)
+int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal, struct error *e)
 {
     struct buffer b = {0};
     int code = 0, rc = -1;

@@ -403,8 +403,8 @@ static int unicode_form(const struct step *s, const struct buffer *in, struct bu
             k++;
         if (k > plain) {
             utf8proc_uint8_t *form = NULL;
-            utf8proc_ssize_t n = utf8proc_map(in->data + plain, (utf8proc_ssize_t)(k - plain),
-                                              &form, s->unicode);
+            utf8proc_ssize_t n =
+                utf8proc_map(in->data + plain, (utf8proc_ssize_t)(k - plain), &form, s->unicode);
             int rc = n < 0 ? error_set(e, "Unicode normalisation: %s", utf8proc_errmsg(n))
                            : buffer_append(out, form, (size_t)n, e);
             free(form);
@@ -460,8 +460,7 @@ static int strip_spaces(const struct step *s, const struct buffer *in, struct bu
     return buffer_append(out, in->data + start, end - start, e);
 }
 
-int steps_normalize(const struct steps *s, struct matcher *m, struct buffer *text,
-                    struct error *e)
+int steps_normalize(const struct steps *s, struct matcher *m, struct buffer *text, struct error *e)
 {
     struct buffer out = {0};
     int rc = 0;
@@ -592,8 +591,8 @@ static int split(const struct step *s, struct matcher *m, struct spans *spans, s
         parts_join(&parts, s->behavior);
         for (size_t k = 0; k < parts.count; k++) {
             const struct part *p = parts.v + k;
-            if (p->end > p->start && spans_push(&out, v->start + p->start, p->end - p->start,
-                                                v->first && !p->start, e))
+            if (p->end > p->start &&
+                spans_push(&out, v->start + p->start, p->end - p->start, v->first && !p->start, e))
                 goto out;
         }
     }
@@ -647,8 +646,7 @@ static int put_prefixed(struct spans *out, const struct spans *in, const struct 
     return spans_push(out, start, out->text.length - start, v->first, e);
 }
 
-static int byte_level(const struct step *s, struct matcher *m, struct spans *spans,
-                      struct error *e)
+static int byte_level(const struct step *s, struct matcher *m, struct spans *spans, struct error *e)
 {
     struct spans out = {0};
     int rc = -1;
@@ -688,8 +686,7 @@ out:
     return rc;
 }
 
-static int metaspace(const struct step *s, struct matcher *m, struct spans *spans,
-                     struct error *e)
+static int metaspace(const struct step *s, struct matcher *m, struct spans *spans, struct error *e)
 {
     struct spans out = {0};
     const size_t n = s->content_length;
@@ -697,7 +694,8 @@ static int metaspace(const struct step *s, struct matcher *m, struct spans *span
     for (size_t i = 0; i < spans->count; i++) {
         const struct span *v = spans->v + i;
         const unsigned char *text = spans->text.data + v->start;
-        bool there = v->length && (*text == ' ' || (v->length >= n && !memcmp(text, s->content, n)));
+        bool there =
+            v->length && (*text == ' ' || (v->length >= n && !memcmp(text, s->content, n)));
         bool add = v->length && !there &&
                    (s->prepend == PREPEND_ALWAYS || (s->prepend == PREPEND_FIRST && v->first));
         if (put_prefixed(&out, spans, v, s->content, n, add, true, e))
@@ -797,8 +795,7 @@ static int decode_metaspace(const struct step *s, const struct spans *in, struct
             utf8_next(p, &used);
             if (hit && !i && s->prepend != PREPEND_NEVER)
                 continue;
-            if (hit ? buffer_append(&out->text, " ", 1, e)
-                    : buffer_append(&out->text, p, used, e))
+            if (hit ? buffer_append(&out->text, " ", 1, e) : buffer_append(&out->text, p, used, e))
                 return -1;
         }
         if (spans_push(out, start, out->text.length - start, false, e))
@@ -873,7 +870,7 @@ int steps_run(const struct steps *s, struct matcher *m, struct spans *spans, str
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct step *step = s->v + i;
-        int rc = step->role == STEP_DECODER        ? decode_step(step, m, spans, e)
+        int rc = step->role == STEP_DECODER      ? decode_step(step, m, spans, e)
                  : step->kind == STEP_BYTE_LEVEL ? byte_level(step, m, spans, e)
                  : step->kind == STEP_METASPACE  ? metaspace(step, m, spans, e)
                                                  : split(step, m, spans, e);

@@ -45,15 +45,14 @@ struct matcher {
 void matcher_free(struct matcher *m);
 
 /* Normalises text in place. */
-int steps_normalize(const struct steps *s, struct matcher *m, struct buffer *text,
-                    struct error *e);
+int steps_normalize(const struct steps *s, struct matcher *m, struct buffer *text, struct error *e);
 
 /* Pre-tokenizes or decodes the spans in place; spans may become empty. */
 int steps_run(const struct steps *s, struct matcher *m, struct spans *spans, struct error *e);
 
-/* A pattern in the dialect of the tokenizers package (Oniguruma, Ruby syntax) or, literal, a text. */
-int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal,
-                    struct error *e);
+/* A pattern in the dialect of the tokenizers package (Oniguruma, Ruby syntax) or, literal, a text.
+ */
+int pattern_compile(pcre2_code **out, const char *pattern, size_t n, bool literal, struct error *e);
 
 /* The next match in s at or after from, where a character begins: 1, 0 if there is none, -1. */
 int pattern_next(const pcre2_code *re, struct matcher *m, const unsigned char *s, size_t n,
