@@ -194,11 +194,17 @@ static int describe(struct book *b, const char *sheet, const char *column, const
                : error_set(b->e, "out of memory for the dictionary");
 }
 
-/* Characters that a column needs: its longest cell, its heading over at most three lines. */
+/* Characters that a column needs: its longest cell, the longest (bold) word of its heading. */
 static double width_for(const struct table *t, const struct figure_column *c)
 {
     char out[CELL_TEXT_MAX];
-    size_t n = strlen(figure_heading(c, out, sizeof out)) / 2 + 2;
+    const char *word = figure_heading(c, out, sizeof out);
+    size_t n = strlen(word) / 2 + 2;
+    for (; *word; word += strspn(word, " ")) {
+        size_t m = strcspn(word, " ");
+        n = m + m / 5 + 1 > n ? m + m / 5 + 1 : n;
+        word += m;
+    }
     for (size_t r = 0; r < t->rows; r++) {
         size_t m = strlen(figure_text(c, table_cell(t, r, c->column), out, sizeof out));
         n = m > n ? m : n;
