@@ -32,13 +32,13 @@ enum {
     FILE_MAX = 1 << 30,
 };
 
-static const char *database, *reports = "reports";
+static const char *database, *reports;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
      .help = "database made by analyze-load (needed)"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
-     .help = "its figures, where no FOLDER is named"},
+     .help = "its figures, without FOLDER [reports]"},
     {.name = NULL},
 };
 
