@@ -38,7 +38,8 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
     }
     float z = nearbyintf(-low / *scale);
     /* A subnormal scale is rounded so much that the zero point could leave the codes. */
-    *zero = symmetric ? (uint8_t)(1 << (bits - 1)) : (uint8_t)(z < maxq ? z : maxq);
+    z = symmetric ? (float)(1 << (bits - 1)) : z < maxq ? z : maxq;
+    *zero = (uint8_t)z;
 }
 
 /* Rounding by adding 1.5 * 2^23 is that of nearbyintf() for |q| < 2^22; beyond +-1024 the code is

@@ -58,3 +58,9 @@ if [ "$(id "$work/a.kick")" = "$(id "$work/b.kick")" ] && [ "$(id "$work/a.kick"
 else
     echo "not ok the id is that of the work"
 fi
+kick-prune-magnitude "$work/m.kick" -p 2:4 -o "$work/a.kick"
+if kick-stream-show --history "$work/a.kick" | tail -1 | grep -q sparsity; then
+    echo "not ok a pattern's id holds no share"
+else
+    echo "ok a pattern's id holds no share"
+fi
