@@ -172,7 +172,8 @@ static size_t room(const struct run *r, const struct generation *g)
 {
     const size_t left = r->n->m->positions - g->prompt_count;
     /* The last id needs no position: nothing follows it. */
-    return left + 1 < r->o->max_new ? left + 1 : r->o->max_new;
+    const size_t most = g->max_new ? g->max_new : r->o->max_new;
+    return left + 1 < most ? left + 1 : most;
 }
 
 static int slot_start(struct run *r, struct slot *s, struct generation *g, struct error *e)
@@ -180,7 +181,12 @@ static int slot_start(struct run *r, struct slot *s, struct generation *g, struc
     s->g = g;
     s->fed = 0;
     g->count = 0;
-    g->eos = false;
+    g->eos = g->stopped = false;
+    if (g->score) {
+        g->logprob = memory_new(room(r, g), sizeof *g->logprob, "generated ids", e);
+        if (!g->logprob)
+            return -1;
+    }
     g->ids = memory_new(room(r, g), sizeof *g->ids, "generated ids", e);
     if (!g->ids)
         return -1;
@@ -261,9 +267,13 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
         const int32_t id = r->o->temperature > 0 ? sample(r->o, logits, n->m->vocab, r->choice,
                                                           random_uniform(r->key, g->item, g->count))
                                                  : greedy(logits, n->m->vocab);
+        if (g->score)
+            g->logprob[g->count] =
+                -forward_nll(forward_kernels(n->forward), logits, n->m->vocab, id);
         g->ids[g->count++] = id;
         g->eos = !r->o->ignore_eos && is_stop(r->o, id);
-        if (g->eos || g->count == room(r, g)) {
+        g->stopped = !g->eos && r->o->stop_when && r->o->stop_when(r->o->stop_context, g);
+        if (g->eos || g->stopped || g->count == room(r, g)) {
             slot_clear(r, s);
             ++*done;
         }
