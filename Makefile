@@ -45,12 +45,13 @@ program_name = $(patsubst kick-kick,kick,kick-$(basename $(notdir $(1))))
 PROGRAMS := $(foreach s,$(PROGRAM_SOURCES),$(BUILD)/bin/$(call program_name,$(s)))
 PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
 all: programs
 
 programs: $(PROGRAMS)
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
 %_avx2.o: FLAGS += -mavx2 -mfma -mf16c
@@ -78,7 +79,21 @@ $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
-.SECONDARY:
+# Fuzz targets, with a main() of their own; for libFuzzer: FUZZ_MAIN= and its flags (tests/long/fuzz.sh).
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz-%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_MAIN = $(BUILD)/tests/fuzz/replay.o
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_TARGETS)
+$(FUZZ_TARGETS): $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
+
+# What tests need made: random checkpoints, damaged files.
+$(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
+
+.SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- what a bare Debian 12 lacks -------------------------------------------------------------------
@@ -164,20 +179,22 @@ $(OUT)/plan.settings: FORCE
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
 	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
 
-$(OUT)/stamps/%: FORCE | programs
+# Static rules, since make would take what a pattern makes for passing.
+STAMPS := $(patsubst kick-%,$(OUT)/stamps/%,$(filter kick-%,$(notdir $(PROGRAMS))))
+$(STAMPS): $(OUT)/stamps/%: FORCE | programs
 	@$(call stamp,$@,$(shell $(BUILD)/bin/kick-$* -V 2>&1))
 
-$(OUT)/models/%.source: FORCE
+$(ROLES:%=$(OUT)/models/%.source): $(OUT)/models/%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call model_directory,$*)))
 
 .SECONDEXPANSION:
-$(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
+$(ROLES:%=$(OUT)/models/%.kick): $(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
 	@$(say) kick ingest-model -q --role $* --name $(notdir $(abspath $(call model_directory,$*))) $(call model_directory,$*) -o $@
 
-$(OUT)/data/text-%.source: FORCE
+$(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call text_file,$*)))
 
-$(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
+$(TEXTS:%=$(OUT)/data/text-%.kick): $(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
 	@$(say) kick ingest-text -q --name $* $(call text_file,$*) -o $@
 
 $(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
@@ -201,6 +218,11 @@ report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
 report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
 	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+
+# Times and host are in a stream of their own; report and database hold none.
+bench: programs
+	@mkdir -p $(OUT)/bench
+	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
 
 # ---- installing and the rest -----------------------------------------------------------------------
 install: programs

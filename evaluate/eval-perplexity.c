@@ -214,21 +214,33 @@ static size_t count_words(const char *text, size_t n)
     return words;
 }
 
-/* Words and bytes of what the windows cover, decoded. */
+/* Words and bytes of what the windows cover, decoded as one sequence: rows of ids too, as they are
+ * usually pieces of one text. */
 static int count_text(const struct evaluation *v, size_t *words, size_t *bytes, struct error *e)
 {
+    size_t count = 0, n = 0;
+    char *text = NULL;
+    int result = -1;
+    for (size_t i = 0; i < v->texts; i++)
+        count += v->used[i];
+    int32_t *ids = memory_new(count, sizeof *ids, "ids", e);
+    if (!ids)
+        return -1;
+    count = 0;
     for (size_t i = 0; i < v->texts; i++) {
-        char *text = NULL;
-        size_t n = 0;
-        if (!v->used[i])
-            continue;
-        if (tokenizer_decode(v->source.tokenizer, v->text[i].ids, v->used[i], &text, &n, e))
-            return -1;
-        *words += count_words(text, n);
-        *bytes += n;
-        free(text);
+        if (v->used[i])
+            memcpy(ids + count, v->text[i].ids, v->used[i] * sizeof *ids);
+        count += v->used[i];
     }
-    return 0;
+    if (tokenizer_decode(v->source.tokenizer, ids, count, &text, &n, e))
+        goto out;
+    *words = count_words(text, n);
+    *bytes = n;
+    result = 0;
+out:
+    free(ids);
+    free(text);
+    return result;
 }
 
 /* ---- output ------------------------------------------------------------------------------------
