@@ -455,7 +455,7 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
     for (;;) {
         int done = 0;
         s.damp = f->damping * mean;
-        if (precision == FACTOR_AUTO && n > FEW)
+        if (precision == FACTOR_F32 || (precision == FACTOR_AUTO && n > FEW))
             done = factor_f32(f->panel, &s, k, pool, e);
         if (done == 0) {
             memset(f->panel, 0, padded * padded * sizeof *f->panel);
