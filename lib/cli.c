@@ -287,6 +287,8 @@ int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
         return fflush(stdout) || fclose(stdout) ? 1 : 0;
     if (result == 0)
         result = run(c, &e);
+    if (result == 0 && (fflush(stdout) || ferror(stdout)))
+        result = error_set(&e, "standard output: cannot write: %s", strerror(errno));
     if (result) {
         if (c->verbose || !c->quiet)
             cli_progress(c, 0, 0, NULL);

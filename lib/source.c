@@ -157,11 +157,11 @@ json_t *source_describe(const struct source *s, struct error *e)
                                         "options", options));
     }
     const double weights = (double)s->size.weights;
-    model =
-        json_pack("{s:s, s:O*, s:o, s:f, s:I, s:f}", "id", stream_header_id(s->reader), "name",
-                  json_object_get(header, "name"), "steps", steps, "bits_per_weight",
-                  8.0 * (double)s->size.projection_bytes / weights, "stored_bytes",
-                  (json_int_t)s->size.stored_bytes, "sparsity", (double)s->size.zeros / weights);
+    model = json_pack(
+        "{s:s, s:O*, s:O*, s:o, s:f, s:I, s:f}", "id", stream_header_id(s->reader), "name",
+        json_object_get(header, "name"), "role", json_object_get(header, "role"), "steps", steps,
+        "bits_per_weight", 8.0 * (double)s->size.projection_bytes / weights, "stored_bytes",
+        (json_int_t)s->size.stored_bytes, "sparsity", (double)s->size.zeros / weights);
     if (!model)
         error_set(e, "no memory for a header");
     return model;
