@@ -22,7 +22,7 @@ static struct cli_option options[] = {
      .result = true},
     {0, "turns", CLI_INT, &turns_max, "N", "turns at most", .min = 1, .max = TURNS,
      .result = true},
-    {0, "template", CLI_TEXT, &template, "NAME", "chat format [the model's, else vicuna_v1.1]",
+    {0, "template", CLI_TEXT, &template, "NAME", "chat format [the model's own]",
      .result = true},
     GENERATION_OPTIONS(g),
     {0, "keep-prompts", CLI_FLAG, &keep_prompts, NULL, "also the prompts' texts", .result = true},

@@ -28,9 +28,9 @@ static struct cli_option options[] = {
     {'k', "shots", CLI_INT, &shots, "K", "examples before the question", .min = 0, .max = 100,
      .result = true},
     {0, "max-prompt", CLI_INT, &max_prompt, "L",
-     "positions of prompt and option [min(2048, the model's)]", .min = 2, .max = 1 << 24,
+     "positions to fit into [min(2048, the model's)]", .min = 2, .max = 1 << 24,
      .result = true},
-    {0, "prompt", CLI_TEXT, &prompt_file, "FILE", "first lines instead of the paper's; {subject}"},
+    {0, "prompt", CLI_TEXT, &prompt_file, "FILE", "first lines of the prompt; {subject}"},
     {0, "keep-prompts", CLI_FLAG, &keep_prompts, NULL, "also the prompts' texts", .result = true},
     {0},
 };
