@@ -36,6 +36,13 @@ same "sparsegpt" kick-prune-sparsegpt -s 0.5
 same "sparsegpt sequential" kick-prune-sparsegpt -p 2:4 --true-sequential
 same "gptq" kick-quantize-gptq -b 3 -g 32
 same "gptq act-order" kick-quantize-gptq -b 4 -g 24 --act-order --sym
+same "awq" kick-quantize-awq -b 4 -g 32
+
+# Scales folded into norms, v and up cancel: at 8 bits nothing but rounding is left.
+nll() { kick-eval-perplexity -q -d "$work/c.kick" "$1" | kick-stream-show | sed -n 's/.*"nll_mean":\([0-9.]*\).*/\1/p'; }
+kick-quantize-awq -q -b 8 -g 32 -c "$work/c.kick" "$work/m.kick" -o "$work/awq8.kick"
+check "awq folds its scales" awk -v a="$(nll "$work/awq8.kick")" -v b="$(nll "$work/m.kick")" \
+    'BEGIN {d = a - b; exit !(a > 0 && d < 0.002 && d > -0.002)}'
 
 # ---- what may be combined
 sparsity() { kick-stream-show --compression "$1" | awk '/proj/ {for (i = 4; i <= NF; i++) if ($i ~ /^[01][.][0-9][0-9][0-9][0-9]$/) break; s += $i; n++} END {printf "%.4f\n", s / n}'; }
