@@ -336,7 +336,7 @@ static void golden_stories(void **unused)
     struct source s;
     struct pass *p = NULL;
     struct network n;
-    struct pass_sequence sequence;
+    struct pass_sequence sequence = {0};
     double nll[512], sum = 0;
     json_t *g = golden("stories260K", "golden.json");
     assert_non_null(g);
