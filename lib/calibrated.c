@@ -46,7 +46,8 @@ struct run {
     struct cache *cache;
     struct sequence *part;
     size_t caches;
-    bool embedded;
+    size_t entered; /* tensors before the blocks */
+    bool embedded;  /* all of them */
 
     struct item *item;
     size_t items, capacity, written;
@@ -198,7 +199,7 @@ static void site_free(struct calibrated_site *s)
 static int site_new(struct run *r, size_t i, struct error *e)
 {
     struct calibrated_site *s = &r->site[i];
-    *s = (struct calibrated_site){.cols = r->block.matrix[site_role[i]].cols};
+    *s = (struct calibrated_site){.cols = model_role_columns(&r->c->model, site_role[i])};
     s->stride = panel_size(s->cols);
     s->probe = memory_new(PROBES, s->stride * sizeof *s->probe, "probes", e);
     if (!s->probe)
@@ -254,17 +255,10 @@ static int run_block(struct run *r, const struct forward_hook *hook, struct erro
 
 static size_t site_of(enum model_role role)
 {
-    switch (role) {
-    case ROLE_O:
-        return 1;
-    case ROLE_GATE:
-    case ROLE_UP:
-        return 2;
-    case ROLE_DOWN:
-        return 3;
-    default:
-        return 0;
-    }
+    size_t i = 0;
+    while (i + 1 < SITES && site_role[i] != model_role_input(role))
+        i++;
+    return i;
 }
 
 /* y (probes, panels of rows): the products of a matrix, without its bias, with the inputs x. */
@@ -612,19 +606,30 @@ static int prepare(struct run *r, struct error *e)
     return r->cache && r->part ? 0 : -1;
 }
 
-static int take_embedding(struct run *r, const struct tensor *t, struct error *e)
+/* A tensor before the blocks, applied to all samples as it comes. */
+static int enter(struct run *r, enum model_role role, const struct tensor *t, struct error *e)
 {
     const size_t stride = forward_stride(&r->c->model);
-    if (r->embedded)
-        return error_set(e, "%s: the tensor is there twice", t->name);
-    if (prepare(r, e))
+    enum model_role want;
+    char usual[160];
+    size_t layer;
+    model_tensor_at(&r->c->model, r->entered, &want, &layer, usual, sizeof usual);
+    if (role != want)
+        return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
+                         usual);
+    if (r->entered == 0 && prepare(r, e))
+        return -1;
+    struct entry *list = memory_new(r->set.count, sizeof *list, "samples", e);
+    if (!list)
         return -1;
     for (size_t i = 0; i < r->set.count; i++)
-        for (size_t j = 0; j < r->set.sample[i].count; j++)
-            tensor_row(t, (size_t)r->set.sample[i].ids[j],
-                       (float *)r->x.data + (r->row[i] + j) * stride);
-    r->embedded = true;
-    return 0;
+        list[i] = (struct entry){r->set.sample[i].ids, 0, r->set.sample[i].count,
+                                 (float *)r->x.data + r->row[i] * stride};
+    const int result = forward_enter(r->forward, role, t, NULL, list, r->set.count, e);
+    free(list);
+    r->entered++;
+    r->embedded = r->entered == model_tensors_before(&r->c->model);
+    return result;
 }
 
 /* True if a step removed weights. */
@@ -685,9 +690,9 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
     if (model_tensor_role(&r->c->model, t.name, &role, &layer, e) ||
         model_tensor_check(&r->c->model, role, t.name, t.rank, t.shape, e))
         goto out;
-    if (role == ROLE_EMBEDDING || role == ROLE_FINAL_NORM || role == ROLE_HEAD ||
+    if (model_role_is_before(role) || model_role_is_after(role) ||
         (role == ROLE_IGNORED && r->items == 0)) {
-        if (role == ROLE_EMBEDDING && take_embedding(r, &t, e))
+        if (model_role_is_before(role) && enter(r, role, &t, e))
             goto out;
         result = write_copy(r, record->json, record->data, record->bytes, e);
         goto out;
@@ -784,6 +789,12 @@ int calibrated_run(struct calibrated *c, struct error *e)
         goto out;
     if (model_parse(&c->model, json_object_get(stream_header(r.in), "config"), e)) {
         error_prefix(e, "%s: its config", stream_name(r.in));
+        goto out;
+    }
+    if (c->model.experts) {
+        error_set(e, "%s: %s does not calibrate mixtures of experts; prune-magnitude and "
+                     "quantize-rtn need no calibration",
+                  stream_name(r.in), c->cli->name);
         goto out;
     }
     header = new_header(&r, e);
