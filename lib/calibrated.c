@@ -472,6 +472,10 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
     json_t *note = json_pack("{s:s}", "program", c->cli->name);
     if (!note)
         return error_set(e, "no memory for a record");
+    if (c->ready && c->ready(c, s, e)) {
+        error_prefix(e, "%s", i->name);
+        goto out;
+    }
     u.w = memory_new(m->rows, u.ld * sizeof *u.w, "a weight matrix", e);
     if (!u.w)
         goto out;
@@ -956,19 +960,26 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e)
 {
-    struct calibrated_site *s = l->site;
-    if (!s->factor.panel && by_diagonal && sort_columns(s, e))
-        return -1;
-    if (!s->factor.panel &&
+    if (s->factor.panel)
+        return 0;
+    hessian_settle(&s->hessian);
+    if ((by_diagonal && sort_columns(s, e)) ||
         factor_new(&s->factor, &s->hessian, s->order, damping, precision, c->kernels, c->pool, e))
         return -1;
-    if (json_set(l->note, "damping", json_number(s->factor.damping), e) ||
-        (s->factor.f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
-        (s->factor.dead_count &&
-         json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
-        return -1;
+    hessian_free(&s->hessian);
     return 0;
+}
+
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e)
+{
+    const struct factor *f = &l->site->factor;
+    return json_set(l->note, "damping", json_number(f->damping), e) ||
+                   (f->f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
+                   (f->dead_count && json_set(l->note, "dead_columns",
+                                              json_integer((json_int_t)f->dead_count), e))
+               ? -1
+               : 0;
 }
