@@ -128,3 +128,16 @@ kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | sed -n 's/.*"custo
 kick-judge-verdict --answers "$work/v.jsonl" "$work/summary.kick" -o "$work/v.kick" 2>/dev/null
 check "judge-verdict: what did not parse is not averaged in" has "$work/v.kick" '"n":12,"scored":12,"parsed":12,"unparsed":12,"missing":0'
 check "judge-verdict: the judged model is assistant 2" has "$work/v.kick" '"scores":{"coherence":6.0'
+
+kick-prune-magnitude -s 0.4 "$work/s.kick" -o "$work/p4.kick"
+kick-prune-magnitude -s 0.6 "$work/s.kick" -o "$work/p6.kick"
+for m in s p4 p6; do
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/$m.kick" -o "$work/choice-$m.kick"
+    kick-eval-perplexity -l 8 -d "$work/t.kick" "$work/$m.kick" -o "$work/ppl-$m.kick"
+done
+kick-analyze-load -D "$work/r.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+check "analyze-compare" kick-analyze-compare -D "$work/r.db"
+cp "$work/r.db" "$work/r1.db"
+kick-analyze-compare -D "$work/r.db"
+check "analyze-compare: twice the same" cmp "$work/r.db" "$work/r1.db"
+refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
