@@ -93,7 +93,7 @@ static void accuracy(void **unused)
     }
     printf("fmath_tanhf: %.3f ulp; fmath_normalf: %.2g absolute, %.2g relative\n", worst, absolute,
            tail);
-    assert_true(worst < 3 && absolute < 2e-7 && tail < 5e-6);
+    assert_true(worst < 3 && absolute < 2.5e-7 && tail < 5e-6);
 }
 
 static void edges(void **unused)
