@@ -411,8 +411,11 @@ static int run(struct cli *c, struct error *e)
         open_files(&g, e) || find_tensors(&g, e) || !(header = make_header(&g, c, e)))
         goto out;
     uint64_t most = 0;
-    for (size_t i = 0; i < g.places; i++)
-        most = g.place[i].entry->bytes > most ? g.place[i].entry->bytes : most;
+    for (size_t i = 0; i < g.places; i++) {
+        const uint64_t copies = model_tensor_transposed(&g.model, g.place[i].role) ? 2 : 1;
+        const uint64_t bytes = copies * g.place[i].entry->bytes;
+        most = bytes > most ? bytes : most;
+    }
     if (cli_memory(c, most + (uint64_t)pool_threads(g.pool) * (18 << 20) + (8 << 20), e))
         goto out;
     if (output_open(&output, c->output, e) || stream_create(&writer, output, header, g.pool, e) ||
