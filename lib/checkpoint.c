@@ -96,10 +96,11 @@ static int open_file(struct checkpoint_file *f, const char *path, struct error *
         return safetensors_open(&f->safetensors, path, e);
     if (torch_looks_like(start, first))
         return torch_open(&f->torch, path, e);
-    if (!first || first < sizeof start || load_u64(start) > size - 8)
-        return error_set(e, "%s: is neither a safetensors nor a PyTorch file%s", path,
-                         first && start[0] < 0x80 && strchr("(clICdi]}", start[0])
-                             ? "; pickles of protocol 0 or 1 are not read" : "");
+    /* An older pickle is refused, but for what it holds. */
+    if (first && start[0] < 0x80 && strchr("(clICdi]}VSX", start[0]))
+        return torch_open(&f->torch, path, e);
+    if (first < sizeof start || load_u64(start) > size - 8)
+        return error_set(e, "%s: is neither a safetensors nor a PyTorch file", path);
     return safetensors_open(&f->safetensors, path, e);
 }
 
