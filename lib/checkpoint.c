@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "gguf_model.h"
 #include "json.h"
 #include "memory.h"
 #include "safetensors.h"
@@ -74,6 +75,27 @@ static int read_tokenizer(struct checkpoint *c, struct error *e)
     if (!c->tokenizer)
         return 0;
     return read_optional(c, "tokenizer_config.json", CONFIG_MAX, &c->settings, &c->settings_bytes, e);
+}
+
+/* A GGUF file holds all of this itself. */
+static int open_gguf(struct checkpoint *c, struct error *e)
+{
+    struct buffer bytes = {0}, settings = {0};
+    const char *kind;
+    if (gguf_model_open(&c->gguf, c->path, e))
+        return -1;
+    if (gguf_tokenizer(c->gguf.file, &kind, &bytes, &settings, e)) {
+        buffer_free(&bytes);
+        buffer_free(&settings);
+        return error_prefix(e, "%s", c->path);
+    }
+    c->config = json_incref(c->gguf.config);
+    c->tokenizer_kind = kind;
+    c->tokenizer = (char *)bytes.data;
+    c->tokenizer_bytes = bytes.length;
+    c->settings = (char *)settings.data;
+    c->settings_bytes = settings.length;
+    return 0;
 }
 
 /* ---- weights -------------------------------------------------------------------------------- */
@@ -198,13 +220,20 @@ static void set_entry(struct checkpoint_entry *to, const char *name, const char 
 
 static int list_entries(struct checkpoint *c, struct error *e)
 {
-    size_t n = 0;
+    size_t n = c->gguf.count;
     for (size_t f = 0; f < c->files; f++)
         n += c->file[f].torch ? torch_count(c->file[f].torch)
                               : safetensors_count(c->file[f].safetensors);
     c->entry = memory_new(n, sizeof *c->entry, "the list of tensors", e);
     if (!c->entry)
         return -1;
+    for (size_t i = 0; i < c->gguf.count; i++) {
+        const struct gguf_model_entry *t = &c->gguf.entry[i];
+        size_t shape[CHECKPOINT_RANK_MAX] = {0};
+        memcpy(shape, t->entry->shape, sizeof t->entry->shape);
+        set_entry(&c->entry[c->count], t->name, t->dtype, t->entry->rank, shape, t->bytes);
+        c->entry[c->count++].at = i;
+    }
     for (size_t f = 0; f < c->files; f++) {
         const struct checkpoint_file *file = &c->file[f];
         const size_t count = file->torch ? torch_count(file->torch)
@@ -225,6 +254,20 @@ static int list_entries(struct checkpoint *c, struct error *e)
     return 0;
 }
 
+/* By its first bytes, or by its name, so that a damaged one is called that: 1, 0 or -1. */
+static int is_gguf(const char *path, struct error *e)
+{
+    unsigned char start[4];
+    uint64_t size;
+    const size_t n = strlen(path);
+    const int fd = file_open(path, &size, e);
+    if (fd < 0)
+        return error_prefix(e, "%s", path);
+    const bool found = size >= 4 && !file_read_at(fd, 0, start, 4, NULL) && gguf_looks_like(start, 4);
+    close(fd);
+    return found || (n > 5 && !strcmp(path + n - 5, ".gguf"));
+}
+
 int checkpoint_open(struct checkpoint *c, const char *path, struct error *e)
 {
     *c = (struct checkpoint){0};
@@ -239,6 +282,9 @@ int checkpoint_open(struct checkpoint *c, const char *path, struct error *e)
             return -1;
         return list_entries(c, e);
     }
+    const int gguf = is_gguf(path, e);
+    if (gguf)
+        return gguf < 0 || open_gguf(c, e) ? -1 : list_entries(c, e);
     char *slash = strrchr(c->directory, '/');
     if (slash)
         slash[slash == c->directory] = '\0';
@@ -259,6 +305,7 @@ void checkpoint_free(struct checkpoint *c)
         safetensors_close(c->file[i].safetensors);
         torch_close(c->file[i].torch);
     }
+    gguf_model_free(&c->gguf);
     free(c->file);
     free(c->entry);
     json_decref(c->config);
@@ -273,6 +320,8 @@ void checkpoint_free(struct checkpoint *c)
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e)
 {
+    if (c->gguf.file)
+        return gguf_model_read(&c->gguf, &c->gguf.entry[t->at], offset, bytes, out, e);
     const struct checkpoint_file *f = &c->file[t->file];
     if (f->torch)
         return torch_read(f->torch, torch_entry(f->torch, t->at), offset, bytes, out, e);

@@ -1,9 +1,10 @@
 /* A checkpoint as its maker saved it: a directory, or one file of one. What is inside (safetensors or
- * PyTorch files, whole or in shards) looks the same from here: a config, a tokenizer, tensors by name
+ * PyTorch files, whole or in shards, GGUF) looks the same from here: a config, a tokenizer, tensors by name
  * that are read when they are wanted.
  *   directory            config.json; model.safetensors, its index and shards, or, where there is
  *                        neither, pytorch_model.bin, its index and shards
- *   X.safetensors X.bin  one file, with config.json beside it */
+ *   X.safetensors X.bin  one file, with config.json beside it
+ *   X.gguf               one file, which holds everything */
 #ifndef KICK_CHECKPOINT_H
 #define KICK_CHECKPOINT_H
 
@@ -11,6 +12,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "gguf_model.h"
 
 enum { CHECKPOINT_RANK_MAX = 8 };
 
@@ -30,6 +32,7 @@ struct checkpoint {
     char *tokenizer, *settings;
     size_t tokenizer_bytes, settings_bytes;
     const char *tokenizer_kind;
+    struct gguf_model gguf; /* or its files: */
     struct checkpoint_file *file;
     size_t files;
     struct checkpoint_entry *entry;
