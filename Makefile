@@ -63,6 +63,7 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^

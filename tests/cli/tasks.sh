@@ -128,3 +128,17 @@ kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | sed -n 's/.*"custo
 kick-judge-verdict --answers "$work/v.jsonl" "$work/summary.kick" -o "$work/v.kick" 2>/dev/null
 check "judge-verdict: what did not parse is not averaged in" has "$work/v.kick" '"n":12,"scored":12,"parsed":12,"unparsed":12,"missing":0'
 check "judge-verdict: the judged model is assistant 2" has "$work/v.kick" '"scores":{"coherence":6.0'
+
+kick-prune-magnitude -s 0.4 "$work/s.kick" -o "$work/p4.kick"
+kick-prune-magnitude -s 0.6 "$work/s.kick" -o "$work/p6.kick"
+for m in s p4 p6; do
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/$m.kick" -o "$work/choice-$m.kick"
+    kick-eval-perplexity -l 8 -d "$work/t.kick" "$work/$m.kick" -o "$work/ppl-$m.kick"
+done
+kick-analyze-load -D "$work/r.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+check "analyze-compare" kick-analyze-compare -D "$work/r.db"
+kick-analyze-load -D "$work/r1.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+kick-analyze-compare -D "$work/r1.db"
+check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
+check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
+refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
