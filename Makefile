@@ -64,6 +64,7 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
+$(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^

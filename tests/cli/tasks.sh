@@ -142,3 +142,15 @@ kick-analyze-compare -D "$work/r1.db"
 check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
 check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
 refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
+cat >"$work/claims.sql" <<'END'
+-- claim yes: Two is above one.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high;
+-- claim no: One case of two lies below.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high UNION ALL SELECT -2, -3, -1;
+-- claim maybe: The interval holds 0.
+SELECT 0.1 AS effect, 0.01 AS variance;
+-- claim none: No cases.
+SELECT 1 AS effect, 1 AS low, 1 AS high WHERE 0;
+END
+check "analyze-claims: verdicts" test "$(kick-analyze-claims -D "$work/r.db" -f "$work/claims.sql" | cut -c1-12 | tr -d ' ' | tr '\n' ,)" = "holds,fails,cannottell,cannottell,"
+check "analyze-claims: those of the paper run" kick-analyze-claims -D "$work/r.db"
