@@ -85,6 +85,36 @@ out:
     return result;
 }
 
+/* Newer checkpoints keep the chat template in a file of its own: it joins the settings, where older
+ * ones have it. */
+static int add_chat_template(struct ingest *g, struct error *e)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int result = -1;
+    json_t *all = NULL;
+    if (read_optional(g, "chat_template.jinja", CONFIG_MAX, &text, &n, e))
+        return -1;
+    if (!text)
+        return 0;
+    all = g->settings ? json_parse(g->settings, g->settings_bytes, "tokenizer_config.json", e)
+                      : json_object();
+    if (!all || json_set(all, "chat_template", json_stringn(text, n), e))
+        goto out;
+    free(g->settings);
+    g->settings = json_dumps(all, JSON_INDENT(2));
+    if (!g->settings) {
+        error_set(e, "no memory for a chat template");
+        goto out;
+    }
+    g->settings_bytes = strlen(g->settings);
+    result = 0;
+out:
+    json_decref(all);
+    free(text);
+    return result;
+}
+
 static int read_tokenizer(struct ingest *g, struct error *e)
 {
     static const struct {
@@ -100,6 +130,8 @@ static int read_tokenizer(struct ingest *g, struct error *e)
         return 0;
     if (read_optional(g, "tokenizer_config.json", CONFIG_MAX, &g->settings, &g->settings_bytes, e))
         return -1;
+    if (add_chat_template(g, e))
+        return error_prefix(e, "%s", g->directory);
     if (tokenizer_new(&t, g->kind, g->tokenizer, g->tokenizer_bytes, g->settings, e))
         return error_prefix(e, "%s: its tokenizer", g->directory);
     tokenizer_free(t);

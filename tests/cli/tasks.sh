@@ -129,6 +129,17 @@ kick-judge-verdict --answers "$work/v.jsonl" "$work/summary.kick" -o "$work/v.ki
 check "judge-verdict: what did not parse is not averaged in" has "$work/v.kick" '"n":12,"scored":12,"parsed":12,"unparsed":12,"missing":0'
 check "judge-verdict: the judged model is assistant 2" has "$work/v.kick" '"scores":{"coherence":6.0'
 
+mkdir "$work/model"
+cp "$shared/goldens/stories260K/"{config.json,model.safetensors,tokenizer.model} "$work/model"
+echo '{{ messages }}' >"$work/model/chat_template.jinja"
+kick-ingest-model "$work/model" -o "$work/own.kick"
+refuses "an unknown chat template is no guess" 1 "is not known; name one with --template" \
+    kick-eval-chat -n 1 -d "$work/mt.kick" "$work/own.kick" -o "$work/x.kick"
+check "a chat format by name" kick-eval-chat -n 1 --max-new 4 --template zephyr -d "$work/mt.kick" \
+    "$work/own.kick" -o "$work/x.kick"
+refuses "open book without evidence" 1 "no item has evidence" \
+    kick-eval-retrieval -d "$work/fb-eval.kick" "$work/s.kick" -o "$work/x.kick"
+
 kick-prune-magnitude -s 0.4 "$work/s.kick" -o "$work/p4.kick"
 kick-prune-magnitude -s 0.6 "$work/s.kick" -o "$work/p6.kick"
 for m in s p4 p6; do
