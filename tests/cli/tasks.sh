@@ -57,6 +57,10 @@ refuses "triviaqa: evidence stays in its folder" 1 'is outside the evidence fold
 kick-ingest-triviaqa --skip-bad "$work/tqa/qa/web.json" -o "$work/x.kick" 2>/dev/null
 check "triviaqa: question, aliases, evidence" has "$work/x.kick" \
     '{"item":"t1#0","question":"Q1?","aliases":["A","B"],"normalized":["a"],"web":"web text"}'
+printf '%s' '{"Data":[{"QuestionId":"t3","Question":"Q3?","Answer":{"Value":"A"},"SearchResults":[{"Filename":"1/no.txt"},{"Filename":"1/1_1.txt"}]}]}' >"$work/tqa/qa/c.json"
+kick-ingest-triviaqa "$work/tqa/qa/c.json" -o "$work/x.kick" 2>"$work/warning"
+check "triviaqa: an absent page is passed over" has "$work/x.kick" '"web":"web text"'
+check "triviaqa: and said" grep -q '1 evidence files are named but not there' "$work/warning"
 printf "Who \"x\"?\t['a', \"b's\", 'c\\\\'d']\n" | kick-ingest-triviaqa - -o "$work/x.kick"
 check "triviaqa: a Python list of aliases" has "$work/x.kick" '"aliases":["a","b'"'"'s","c'"'"'d"]'
 
