@@ -45,7 +45,7 @@ static struct cli_option options[] = {
      .max = 1, .result = true},
     {0, "block", CLI_INT, &block, "B", "columns of a block, a multiple of 16", .min = 16,
      .max = 1024, .result = true},
-    {0, "f64", CLI_FLAG, &f64, NULL, "factor H in double precision", .result = true},
+    {0, "double", CLI_FLAG, &f64, NULL, "factor H in double precision", .result = true},
     {0, "true-sequential", CLI_FLAG, &sequential, NULL, "measure behind compressed matrices",
      .result = true},
     {0, "encoding", CLI_CHOICE, &encoding, "E", "auto, none, bitmap or nm",

@@ -56,13 +56,25 @@ static int values_of(const char *dtype, enum tensor_values *values)
     return !strcmp(dtype, "F32") || *values != VALUES_F32 ? 0 : -1;
 }
 
+static int check_shape(const struct ingest *g, enum model_role r, const struct checkpoint_entry *t,
+                       struct error *e)
+{
+    if (t->rank != 2 || !model_tensor_transposed(&g->model, r))
+        return model_tensor_check(&g->model, r, t->name, t->rank, t->shape, e);
+    const size_t shape[] = {t->shape[1], t->shape[0]};
+    if (!model_tensor_check(&g->model, r, t->name, 2, shape, e))
+        return 0;
+    return error_prefix(e, "of a matrix that the file holds transposed");
+}
+
 /* Finds each tensor that the model must have among those of the files. */
 static int find_tensors(struct ingest *g, struct error *e)
 {
     g->places = model_tensor_count(&g->model);
     g->place = memory_new(g->places, sizeof *g->place, "the list of tensors", e);
-    /* (layer, role) -> place */
-    size_t slots = (g->model.layers + 1) * ROLE_COUNT;
+    /* (layer, role and expert) -> place */
+    const size_t wide = ROLE_COUNT * (g->model.experts ? g->model.experts : 1);
+    size_t slots = g->model.layers * wide;
     size_t *slot = memory_new(slots, sizeof *slot, "the list of tensors", e);
     int result = -1;
     if (!g->place || !slot)
@@ -70,7 +82,7 @@ static int find_tensors(struct ingest *g, struct error *e)
     for (size_t i = 0; i < g->places; i++) {
         struct place *p = &g->place[i];
         model_tensor_at(&g->model, i, &p->role, &p->layer, p->name, sizeof p->name);
-        slot[p->layer * ROLE_COUNT + p->role] = i + 1;
+        slot[p->layer * wide + model_tensor_expert(p->name) * ROLE_COUNT + p->role] = i + 1;
     }
     for (size_t i = 0; i < g->checkpoint.count; i++) {
         const struct checkpoint_entry *t = &g->checkpoint.entry[i];
@@ -80,7 +92,7 @@ static int find_tensors(struct ingest *g, struct error *e)
             goto out;
         if (r == ROLE_IGNORED)
             continue;
-        size_t at = slot[layer * ROLE_COUNT + r];
+        size_t at = slot[layer * wide + model_tensor_expert(t->name) * ROLE_COUNT + r];
         if (at == 0) {
             error_set(e, "%.200s: the config says that there is no such tensor", t->name);
             goto out;
@@ -94,7 +106,7 @@ static int find_tensors(struct ingest *g, struct error *e)
             error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", t->name, t->dtype);
             goto out;
         }
-        if (model_tensor_check(&g->model, r, t->name, t->rank, t->shape, e))
+        if (check_shape(g, r, t, e))
             goto out;
         p->entry = t;
     }
@@ -199,14 +211,43 @@ static int write_tokenizer(const struct ingest *g, struct stream_writer *w, stru
     return result;
 }
 
+/* out (cols, rows) = the transpose of in (rows, cols), in squares that the cache holds. */
+static void transpose(const unsigned char *in, size_t rows, size_t cols, size_t size,
+                      unsigned char *out)
+{
+    enum { SIDE = 32 };
+    for (size_t r = 0; r < rows; r += SIDE)
+        for (size_t c = 0; c < cols; c += SIDE)
+            for (size_t i = r; i < rows && i < r + SIDE; i++)
+                for (size_t j = c; j < cols && j < c + SIDE; j++)
+                    memcpy(out + (j * rows + i) * size, in + (i * cols + j) * size, size);
+}
+
+/* Reads a tensor's numbers, in the order of a stream. */
+static int read_tensor(const struct ingest *g, const struct place *p, void *dense, struct error *e)
+{
+    const struct checkpoint_entry *t = p->entry;
+    if (t->rank != 2 || !model_tensor_transposed(&g->model, p->role))
+        return checkpoint_read(&g->checkpoint, t, 0, t->bytes, dense, e);
+    void *stored = memory_new(t->bytes, 1, p->name, e);
+    if (!stored)
+        return -1;
+    const int result = checkpoint_read(&g->checkpoint, t, 0, t->bytes, stored, e);
+    if (!result)
+        transpose(stored, t->shape[0], t->shape[1], values_size(p->values), dense);
+    free(stored);
+    return result;
+}
+
 static int write_tensor(const struct ingest *g, const struct place *p, struct stream_writer *w,
                         struct error *e)
 {
     struct tensor_store store = {0};
     struct tensor like = {.name = p->name, .rank = p->entry->rank, .rows = 1, .cols = 1};
     int result = -1;
+    const bool turned = like.rank == 2 && model_tensor_transposed(&g->model, p->role);
     for (int i = 0; i < like.rank; i++) {
-        like.shape[i] = p->entry->shape[i];
+        like.shape[i] = p->entry->shape[turned ? 1 - i : i];
         like.rows *= like.cols;
         like.cols = like.shape[i];
     }
@@ -216,7 +257,7 @@ static int write_tensor(const struct ingest *g, const struct place *p, struct st
     /* Only matrices that compression touches are worth a mask. */
     enum tensor_encoding encoding =
         model_role_is_projection(p->role) ? ENCODING_AUTO : ENCODING_NONE;
-    if (!checkpoint_read(&g->checkpoint, p->entry, 0, p->entry->bytes, dense, e) &&
+    if (!read_tensor(g, p, dense, e) &&
         !tensor_encode(&store, &like, p->values, dense, encoding, 0, 0, e))
         result = tensor_write(&store.tensor, NULL, w, e);
     tensor_store_free(&store);
@@ -246,8 +287,11 @@ static int run(struct cli *c, struct error *e)
         !(header = make_header(&g, c, e)))
         goto out;
     uint64_t most = 0;
-    for (size_t i = 0; i < g.places; i++)
-        most = g.place[i].entry->bytes > most ? g.place[i].entry->bytes : most;
+    for (size_t i = 0; i < g.places; i++) {
+        const uint64_t copies = model_tensor_transposed(&g.model, g.place[i].role) ? 2 : 1;
+        const uint64_t bytes = copies * g.place[i].entry->bytes;
+        most = bytes > most ? bytes : most;
+    }
     if (cli_memory(c, most + (uint64_t)pool_threads(g.pool) * (18 << 20) + (8 << 20), e))
         goto out;
     if (output_open(&output, c->output, e) || stream_create(&writer, output, header, g.pool, e) ||

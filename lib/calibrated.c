@@ -46,7 +46,8 @@ struct run {
     struct cache *cache;
     struct sequence *part;
     size_t caches;
-    bool embedded;
+    size_t entered; /* tensors before the blocks */
+    bool embedded;  /* all of them */
 
     struct item *item;
     size_t items, capacity, written;
@@ -124,6 +125,7 @@ struct squaring {
     struct calibrated_site *site;
     size_t rows, ldx;
     const float *x;
+    bool absolute;
 };
 
 /* Plain products and sums, bound by memory. */
@@ -135,7 +137,7 @@ static void squares_panel(void *context, size_t p, long thread)
     for (size_t t = 0; t < s->rows; t++) {
         const float *x = s->x + t * s->ldx + p * PANEL;
         for (size_t j = 0; j < PANEL; j++)
-            sum[j] += x[j] * x[j];
+            sum[j] += s->absolute ? fabsf(x[j]) : x[j] * x[j];
     }
     for (size_t j = 0; j < PANEL && p * PANEL + j < s->site->cols; j++)
         s->site->squares[p * PANEL + j] += (double)sum[j];
@@ -145,8 +147,9 @@ static void squares_panel(void *context, size_t p, long thread)
 static int add_sample(struct run *r, struct calibrated_site *s, size_t rows, const float *x,
                       size_t ldx, struct error *e)
 {
-    struct squaring work = {s, rows, ldx, x};
+    struct squaring work = {s, rows, ldx, x, r->c->statistic == STATISTIC_ABSOLUTE};
     s->samples++;
+    s->tokens += rows;
     if (r->c->statistic == STATISTIC_HESSIAN)
         return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
     pool_run(r->c->pool, panel_size(s->cols) / PANEL, squares_panel, &work);
@@ -186,6 +189,8 @@ static void site_free(struct calibrated_site *s)
     free(s->squares);
     free(s->order);
     free(s->probe);
+    free(s->fold);
+    free(s->folded);
     hessian_free(&s->hessian);
     factor_free(&s->factor);
     *s = (struct calibrated_site){0};
@@ -194,7 +199,7 @@ static void site_free(struct calibrated_site *s)
 static int site_new(struct run *r, size_t i, struct error *e)
 {
     struct calibrated_site *s = &r->site[i];
-    *s = (struct calibrated_site){.cols = r->block.matrix[site_role[i]].cols};
+    *s = (struct calibrated_site){.cols = model_role_columns(&r->c->model, site_role[i])};
     s->stride = panel_size(s->cols);
     s->probe = memory_new(PROBES, s->stride * sizeof *s->probe, "probes", e);
     if (!s->probe)
@@ -250,30 +255,29 @@ static int run_block(struct run *r, const struct forward_hook *hook, struct erro
 
 static size_t site_of(enum model_role role)
 {
-    switch (role) {
-    case ROLE_O:
-        return 1;
-    case ROLE_GATE:
-    case ROLE_UP:
-        return 2;
-    case ROLE_DOWN:
-        return 3;
-    default:
-        return 0;
-    }
+    size_t i = 0;
+    while (i + 1 < SITES && site_role[i] != model_role_input(role))
+        i++;
+    return i;
 }
 
-/* ||Y - Z|| and ||Z|| squared, Z without the bias, over the probes. */
-static int measure(struct run *r, const struct calibrated_site *s, const struct matrix *m,
-                   const float *minus, float *y, struct error *e)
+/* y (probes, panels of rows): the products of a matrix, without its bias, with the inputs x. */
+static int outputs(struct run *r, const struct calibrated_site *s, const struct matrix *m,
+                   const float *x, float *y, struct error *e)
 {
     const size_t ld = m->panels * PANEL;
-    if (matrix_product(m, r->c->kernels, r->c->pool, s->probes, s->probe, s->stride, y, ld, e))
+    if (matrix_product(m, r->c->kernels, r->c->pool, s->probes, x, s->stride, y, ld, e))
         return -1;
     for (size_t i = 0; i < s->probes; i++)
         for (size_t j = 0; j < m->rows; j++)
-            y[i * ld + j] -= minus ? minus[i * ld + j] : m->bias[j];
+            y[i * ld + j] -= m->bias[j];
     return 0;
+}
+
+/* The scales by which a matrix's own outputs were divided for what follows, or NULL. */
+static const float *row_fold(const struct run *r, enum model_role role)
+{
+    return role == ROLE_V ? r->site[1].fold : role == ROLE_UP ? r->site[3].fold : NULL;
 }
 
 static double norm(const float *y, size_t rows, size_t cols, size_t ld)
@@ -297,19 +301,23 @@ static int replace(struct run *r, struct item *i, struct calibrated_site *s, jso
     if (!y)
         return -1;
     float *z = y + s->probes * ld;
-    if (measure(r, s, old, NULL, y, e))
+    if (outputs(r, s, old, s->probe, y, e))
         goto out;
     const double whole = norm(y, s->probes, old->rows, ld);
-    for (size_t k = 0; k < s->probes; k++)
-        for (size_t j = 0; j < old->rows; j++)
-            y[k * ld + j] += old->bias[j];
     if (matrix_pack(&new, &i->store.tensor, r->c->pool, e))
         goto out;
     memcpy(new.bias, old->bias, ld * sizeof *new.bias);
     matrix_free(old);
     *old = new;
-    if (measure(r, s, old, y, z, e) || tensor_zeros(&i->store.tensor, &zeros, e))
+    if (outputs(r, s, old, s->folded ? s->folded : s->probe, z, e) ||
+        tensor_zeros(&i->store.tensor, &zeros, e))
         goto out;
+    const float *fold = row_fold(r, i->role);
+    for (size_t k = 0; k < s->probes; k++)
+        for (size_t j = 0; j < old->rows; j++)
+            z[k * ld + j] = (fold ? z[k * ld + j] * fold[j] : z[k * ld + j]) - y[k * ld + j];
+    for (size_t j = 0; fold && j < old->rows; j++)
+        old->bias[j] /= fold[j];
     const double lost = norm(z, s->probes, old->rows, ld);
     const double weights = (double)(i->like.rows * i->like.cols);
     if (json_set(note, "sparsity", json_number((double)zeros / weights), e) ||
@@ -351,6 +359,87 @@ static void unpack_panel(void *context, size_t p, long thread)
     }
 }
 
+/* Columns times what their inputs are divided by, rows divided by what follows is multiplied by. */
+static void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const float *in,
+                        const float *out)
+{
+    for (size_t r = 0; (in || out) && r < rows; r++, w += ld)
+        for (size_t j = 0; j < cols; j++) {
+            w[j] = in ? w[j] * in[j] : w[j];
+            w[j] = out ? w[j] / out[r] : w[j];
+        }
+}
+
+/* A vector of the block divided by fold, in f32: its record and what the block computes with. */
+static int fold_vector(struct run *r, enum model_role role, const float *fold, size_t n,
+                       struct error *e)
+{
+    for (size_t i = 0; fold && i < r->items; i++) {
+        struct item *item = &r->item[i];
+        if (item->projection || item->role != role)
+            continue;
+        const struct stream_record record = {item->json, item->data, item->bytes};
+        struct tensor t;
+        float *v = memory_new(n, sizeof *v, "a vector", e);
+        if (!v || tensor_parse(&t, &record, e)) {
+            free(v);
+            return -1;
+        }
+        for (size_t k = 0; k < t.rows; k++)
+            tensor_row(&t, k, v + k * t.cols);
+        tensor_free(&t);
+        for (size_t k = 0; k < n; k++) {
+            v[k] /= fold[k];
+            if (r->block.vector[role])
+                r->block.vector[role][k] = v[k];
+        }
+        free(item->data);
+        item->data = (unsigned char *)v;
+        item->bytes = n * sizeof *v;
+        if (json_set(item->json, "values", json_string("f32"), e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Asks the method for the folds of all sites and changes the vectors that they reach. */
+static int fold_block(struct run *r, struct error *e)
+{
+    static const enum model_role behind[SITES][3] = {{ROLE_Q, ROLE_K, ROLE_V},
+                                                     {ROLE_O, ROLE_COUNT, ROLE_COUNT},
+                                                     {ROLE_GATE, ROLE_UP, ROLE_COUNT},
+                                                     {ROLE_DOWN, ROLE_COUNT, ROLE_COUNT}};
+    const struct model *m = &r->c->model;
+    for (size_t i = 0; r->c->prepare && i < SITES; i++) {
+        struct calibrated_site *s = &r->site[i];
+        const struct matrix *list[3];
+        size_t count = 0;
+        if (i == 1 && m->kv_heads != m->heads) {
+            if (r->layer == 0)
+                cli_note(r->c->cli, "grouped queries: no scale between v and o");
+            continue;
+        }
+        for (; count < 3 && behind[i][count] != ROLE_COUNT; count++)
+            list[count] = &r->block.matrix[behind[i][count]];
+        if (r->c->prepare(r->c, s, list, count, e))
+            return -1;
+        s->folded = memory_new(s->probes, s->stride * sizeof *s->folded, "probes", e);
+        if (!s->folded)
+            return -1;
+        for (size_t t = 0; t < s->probes; t++)
+            for (size_t j = 0; j < s->cols; j++)
+                s->folded[t * s->stride + j] = s->probe[t * s->stride + j] / s->fold[j];
+    }
+    if (!r->c->prepare)
+        return 0;
+    return fold_vector(r, ROLE_ATTENTION_NORM, r->site[0].fold, m->hidden, e) ||
+                   fold_vector(r, ROLE_V_BIAS, r->site[1].fold, m->kv_heads * m->head_dim, e) ||
+                   fold_vector(r, ROLE_MLP_NORM, r->site[2].fold, m->hidden, e) ||
+                   fold_vector(r, ROLE_UP_BIAS, r->site[3].fold, m->intermediate, e)
+               ? -1
+               : 0;
+}
+
 static int compress_item(struct run *r, struct item *i, struct error *e)
 {
     struct calibrated *c = r->c;
@@ -370,6 +459,7 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
                   atomic_load(&u.bad) - 1);
         goto out;
     }
+    fold_matrix(u.w, u.ld, m->rows, m->cols, s->fold, row_fold(r, i->role));
     struct calibrated_layer l = {.like = &i->like,
                                  .role = i->role,
                                  .block = r->layer,
@@ -410,12 +500,15 @@ static int round_run(struct run *r, struct error *e)
         r->site[i].hessian.turned = NULL;
         r->site[i].hessian.room = 0;
     }
+    if (fold_block(r, e))
+        goto out;
     for (size_t s = 0; s < SITES; s++) {
         for (size_t i = 0; r->active[s] && i < r->items; i++)
             if (r->item[i].projection && site_of(r->item[i].role) == s &&
                 compress_item(r, &r->item[i], e))
                 goto out;
-        site_free(&r->site[s]);
+        if (!r->c->prepare) /* else a later fold is still needed */
+            site_free(&r->site[s]);
     }
     result = 0;
 out:
@@ -513,19 +606,30 @@ static int prepare(struct run *r, struct error *e)
     return r->cache && r->part ? 0 : -1;
 }
 
-static int take_embedding(struct run *r, const struct tensor *t, struct error *e)
+/* A tensor before the blocks, applied to all samples as it comes. */
+static int enter(struct run *r, enum model_role role, const struct tensor *t, struct error *e)
 {
     const size_t stride = forward_stride(&r->c->model);
-    if (r->embedded)
-        return error_set(e, "%s: the tensor is there twice", t->name);
-    if (prepare(r, e))
+    enum model_role want;
+    char usual[160];
+    size_t layer;
+    model_tensor_at(&r->c->model, r->entered, &want, &layer, usual, sizeof usual);
+    if (role != want)
+        return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
+                         usual);
+    if (r->entered == 0 && prepare(r, e))
+        return -1;
+    struct entry *list = memory_new(r->set.count, sizeof *list, "samples", e);
+    if (!list)
         return -1;
     for (size_t i = 0; i < r->set.count; i++)
-        for (size_t j = 0; j < r->set.sample[i].count; j++)
-            tensor_row(t, (size_t)r->set.sample[i].ids[j],
-                       (float *)r->x.data + (r->row[i] + j) * stride);
-    r->embedded = true;
-    return 0;
+        list[i] = (struct entry){r->set.sample[i].ids, 0, r->set.sample[i].count,
+                                 (float *)r->x.data + r->row[i] * stride};
+    const int result = forward_enter(r->forward, role, t, NULL, list, r->set.count, e);
+    free(list);
+    r->entered++;
+    r->embedded = r->entered == model_tensors_before(&r->c->model);
+    return result;
 }
 
 /* True if a step removed weights. */
@@ -539,7 +643,7 @@ static bool was_pruned(const struct tensor *t, const json_t *record)
     return t->mask != MASK_NONE;
 }
 
-static int take_projection(struct run *r, struct item *i, const struct tensor *t, enum model_role role,
+static int take_projection(struct run *r, struct item *i, const struct tensor *t,
                            const struct stream_record *record, struct error *e)
 {
     static const char *const made[] = {"tensor", "shape", "values", "mask", "n", "m", "bytes"};
@@ -549,7 +653,6 @@ static int take_projection(struct run *r, struct item *i, const struct tensor *t
                          t->name, r->c->cli->name);
     i->projection = true;
     i->pruned = was_pruned(t, record->json);
-    i->role = role;
     i->json = json_deep_copy(record->json);
     i->name = strdup(t->name);
     if (!i->json || !i->name)
@@ -587,9 +690,9 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
     if (model_tensor_role(&r->c->model, t.name, &role, &layer, e) ||
         model_tensor_check(&r->c->model, role, t.name, t.rank, t.shape, e))
         goto out;
-    if (role == ROLE_EMBEDDING || role == ROLE_FINAL_NORM || role == ROLE_HEAD ||
+    if (model_role_is_before(role) || model_role_is_after(role) ||
         (role == ROLE_IGNORED && r->items == 0)) {
-        if (role == ROLE_EMBEDDING && take_embedding(r, &t, e))
+        if (model_role_is_before(role) && enter(r, role, &t, e))
             goto out;
         result = write_copy(r, record->json, record->data, record->bytes, e);
         goto out;
@@ -605,8 +708,9 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
         error_set(e, "%s: the tensors are not in forward order", t.name);
         goto out;
     }
+    i->role = role;
     if (block_take(&r->block, role, &t, r->c->pool, e) ||
-        (model_role_is_projection(role) ? take_projection(r, i, &t, role, record, e)
+        (model_role_is_projection(role) ? take_projection(r, i, &t, record, e)
                                         : take_copy(i, record, e)))
         goto out;
     result = r->block.count < block_tensors(&r->c->model) ? 0 : block_run(r, e);
@@ -685,6 +789,12 @@ int calibrated_run(struct calibrated *c, struct error *e)
         goto out;
     if (model_parse(&c->model, json_object_get(stream_header(r.in), "config"), e)) {
         error_prefix(e, "%s: its config", stream_name(r.in));
+        goto out;
+    }
+    if (c->model.experts) {
+        error_set(e, "%s: %s does not calibrate mixtures of experts; prune-magnitude and "
+                     "quantize-rtn need no calibration",
+                  stream_name(r.in), c->cli->name);
         goto out;
     }
     header = new_header(&r, e);

@@ -61,7 +61,7 @@ static int take_tensor(struct filter *f, const struct stream_record *record, str
     if (model_role_is_projection(role)) {
         f->projections++;
         result = f->projection(f, &t, extra, e);
-        cli_progress(f->cli, f->projections, 7 * f->model.layers, "matrices");
+        cli_progress(f->cli, f->projections, model_projections(&f->model), "matrices");
     } else {
         result = tensor_write(&t, extra, f->out, e);
     }

@@ -13,6 +13,7 @@ enum {
     TILE = 96,     /* rows and columns of a tile: a multiple of the kernels' six and of a panel */
     PANELS = TILE / PANEL,
     K_BLOCK = 256, /* 16 KiB of a panel */
+    FEW = 512,     /* up to so many columns double precision costs next to nothing */
 };
 
 /* ---- accumulation ------------------------------------------------------------------------------
@@ -454,7 +455,7 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
     for (;;) {
         int done = 0;
         s.damp = f->damping * mean;
-        if (precision == FACTOR_AUTO)
+        if (precision == FACTOR_F32 || (precision == FACTOR_AUTO && n > FEW))
             done = factor_f32(f->panel, &s, k, pool, e);
         if (done == 0) {
             memset(f->panel, 0, padded * padded * sizeof *f->panel);

@@ -42,8 +42,9 @@ size_t hessian_bytes(size_t n);
 size_t factor_bytes(size_t n);
 
 enum factor_precision {
-    FACTOR_AUTO, /* f32, then f64 where f32 fails, then more damping */
+    FACTOR_AUTO, /* f32 (f64 up to 512 columns), then f64 where f32 fails, then more damping */
     FACTOR_F64,
+    FACTOR_F32, /* f32 first for any size */
 };
 
 struct factor {

@@ -31,6 +31,7 @@ struct pass {
     size_t caches;
     struct matrix head;
     float *norm;
+    size_t entered, entries; /* tensors before the blocks: those that came, all */
     const struct cli *cli;
 };
 
@@ -243,32 +244,53 @@ static int run_block(struct pass *p, const struct forward_hook *hook, struct err
     return 0;
 }
 
-static int take_embedding(struct pass *p, const struct tensor *t, struct pool *pool,
-                          struct error *e)
+/* A tensor before the blocks, applied to all rows as it comes. */
+static int enter(struct pass *p, const struct tensor *t, enum model_role role, struct pool *pool,
+                 struct error *e)
 {
     const size_t stride = forward_stride(p->m);
+    size_t n = p->count, layer;
+    enum model_role want;
+    char name[160];
+    model_tensor_at(p->m, p->entered, &want, &layer, name, sizeof name);
+    if (role != want)
+        return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
+                         name);
     for (size_t i = 0; i < p->count; i++)
-        for (size_t j = 0; j < p->sequence[i].count; j++)
-            tensor_row(t, (size_t)p->sequence[i].ids[j], p->x + (p->row[i] + j) * stride);
-    for (size_t i = 0; i < p->count; i++)
-        for (size_t r = 0; r < p->sequence[i].branches; r++) {
-            const struct pass_branch *b = &p->sequence[i].branch[r];
-            float *x = p->x + p->branch_row[p->first_branch[i] + r] * stride;
-            for (size_t j = 0; j + 1 < b->count; j++)
-                tensor_row(t, (size_t)b->ids[j], x + j * stride);
+        n += p->sequence[i].branches;
+    struct entry *list = memory_new(n, sizeof *list, "sequences", e);
+    if (!list)
+        return -1;
+    n = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pass_sequence *s = &p->sequence[i];
+        list[n++] = (struct entry){s->ids, 0, s->count, p->x + p->row[i] * stride};
+        for (size_t r = 0; r < s->branches; r++) {
+            const struct pass_branch *b = &s->branch[r];
+            const size_t row = p->branch_row[p->first_branch[i] + r];
+            if (b->count > 1)
+                list[n++] = (struct entry){b->ids, b->from, b->count - 1, p->x + row * stride};
         }
-    return p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
+    }
+    const int result = forward_enter(p->forward, role, t, NULL, list, n, e);
+    free(list);
+    if (result)
+        return -1;
+    p->entered++;
+    return role == ROLE_EMBEDDING && p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
 }
 
 static int take(struct pass *p, const struct tensor *t, enum model_role role, size_t layer,
-                bool *embedded, struct pool *pool, const struct forward_hook *hook, struct error *e)
+                struct pool *pool, const struct forward_hook *hook, struct error *e)
 {
     switch (role) {
     case ROLE_EMBEDDING:
-        if (*embedded)
-            return error_set(e, "%s: the tensor is there twice", t->name);
-        *embedded = true;
-        return take_embedding(p, t, pool, e);
+    case ROLE_PROJECT_IN:
+    case ROLE_POSITIONS:
+        return enter(p, t, role, pool, e);
+    case ROLE_FINAL_NORM_BIAS:
+    case ROLE_PROJECT_OUT:
+        return forward_take(p->forward, role, t, e);
     case ROLE_FINAL_NORM:
         if (p->norm)
             return error_set(e, "%s: the tensor is there twice", t->name);
@@ -281,7 +303,7 @@ static int take(struct pass *p, const struct tensor *t, enum model_role role, si
     default:
         break;
     }
-    if (!*embedded || layer != p->layer)
+    if (p->entered < p->entries || layer != p->layer)
         return error_set(e, "%s: the tensors are not in forward order", t->name);
     if (block_take(&p->block, role, t, pool, e))
         return -1;
@@ -301,7 +323,6 @@ int pass_run(struct pass **out, struct source *s, const struct pass_sequence *se
     struct tensor t;
     enum model_role role;
     size_t layer = 0;
-    bool embedded = false;
     int got = 0;
     *out = NULL;
     struct pass *p = memory_new(1, sizeof *p, "a pass", e);
@@ -311,10 +332,11 @@ int pass_run(struct pass **out, struct source *s, const struct pass_sequence *se
     p->sequence = sequence;
     p->count = count;
     p->cli = c;
+    p->entries = model_tensors_before(p->m);
     if (forward_new(&p->forward, p->m, pool, e) || prepare(p, s, pool, e))
         goto fail;
     while ((got = source_next(s, &t, &role, &layer, e)) == 1) {
-        const int result = take(p, &t, role, layer, &embedded, pool, hook, e);
+        const int result = take(p, &t, role, layer, pool, hook, e);
         if (result)
             error_prefix(e, "%s", stream_name(s->reader));
         tensor_free(&t);

@@ -1,19 +1,21 @@
 /* Reading a model stream. */
 #include "source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 
 static int take_tokenizer(struct source *s, const struct stream_record *record, struct error *e)
 {
-    const char *kind = NULL;
+    const char *kind = NULL, *settings = json_get_string_or(record->json, "settings", NULL);
     if (s->tokenizer)
         return error_set(e, "%s: has two tokenizers", stream_name(s->reader));
     if (json_get_string(record->json, "tokenizer", &kind, e) ||
-        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes,
-                      json_get_string_or(record->json, "settings", NULL), e))
+        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes, settings, e))
         return error_prefix(e, "%s: its tokenizer", stream_name(s->reader));
+    if (settings && !(s->settings = strdup(settings)))
+        return error_set(e, "no memory for a tokenizer");
     digest_buffer(record->data, record->bytes, s->tokenizer_digest);
     return 0;
 }
@@ -47,6 +49,7 @@ void source_close(struct source *s)
 {
     stream_close(s->reader);
     tokenizer_free(s->tokenizer);
+    free(s->settings);
     *s = (struct source){0};
 }
 
@@ -122,15 +125,19 @@ static uint64_t weight_width(const struct source *s)
 static uint64_t reading_memory(const struct source *s, struct pool *pool)
 {
     const struct model *m = &s->model;
-    const size_t rows = m->vocab > m->intermediate ? m->vocab : m->intermediate;
-    return weight_width(s) * rows * m->hidden + ((uint64_t)16 << 20) +
+    size_t most = m->vocab * m->width;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (model_has_role(m, (enum model_role)role) &&
+            model_role_size(m, (enum model_role)role) > most)
+            most = model_role_size(m, (enum model_role)role);
+    return weight_width(s) * most + ((uint64_t)16 << 20) +
            ((uint64_t)12 << 20) * (uint64_t)pool_threads(pool);
 }
 
 uint64_t source_memory(const struct source *s, struct pool *pool)
 {
     const struct model *m = &s->model;
-    const uint64_t width = weight_width(s), head = width * m->vocab * m->hidden;
+    const uint64_t width = weight_width(s), head = width * m->vocab * m->width;
     const uint64_t block = width * model_parameters(m, true) / m->layers + (m->tied ? head : 0);
     return reading_memory(s, pool) + (block > head ? block : head);
 }
