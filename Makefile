@@ -45,12 +45,13 @@ program_name = $(patsubst kick-kick,kick,kick-$(basename $(notdir $(1))))
 PROGRAMS := $(foreach s,$(PROGRAM_SOURCES),$(BUILD)/bin/$(call program_name,$(s)))
 PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
 all: programs
 
 programs: $(PROGRAMS)
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
 %_avx2.o: FLAGS += -mavx2 -mfma -mf16c
@@ -77,6 +78,11 @@ $(foreach s,$(PROGRAM_SOURCES),$(eval $(call program_rule,$(s))))
 $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
+
+# What tests need made: random checkpoints, damaged files.
+$(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
@@ -201,6 +207,11 @@ report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
 report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
 	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+
+# Times and host are in a stream of their own; report and database hold none.
+bench: programs
+	@mkdir -p $(OUT)/bench
+	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
 
 # ---- installing and the rest -----------------------------------------------------------------------
 install: programs

@@ -21,8 +21,15 @@ struct job {
     float *row; /* (threads, cols) */
     uint8_t *codes, *zero;
     float *scale;
-    _Atomic size_t bad;
+    _Atomic size_t bad; /* the first row that is not finite, or SIZE_MAX */
 };
+
+static void set_bad(struct job *j, size_t row)
+{
+    size_t now = atomic_load(&j->bad);
+    while (row < now && !atomic_compare_exchange_weak(&j->bad, &now, row))
+        ;
+}
 
 static void quantize_one(void *context, size_t r, long thread)
 {
@@ -30,19 +37,24 @@ static void quantize_one(void *context, size_t r, long thread)
     const struct tensor *t = j->t;
     float *row = j->row + (size_t)thread * t->cols;
     tensor_row(t, r, row);
+    bool finite = true;
     for (size_t i = 0; i < t->cols; i++)
-        if (!isfinite(row[i]))
-            atomic_store(&j->bad, r + 1);
-    if (atomic_load(&j->bad))
+        finite &= isfinite(row[i]) != 0;
+    if (!finite)
+        set_bad(j, r);
+    if (atomic_load(&j->bad) != SIZE_MAX)
         return;
     quantize_row(row, t->cols, j->group, (int)bits, symmetric, j->codes + r * t->cols,
                  j->scale + r * j->groups, j->zero + r * j->groups);
+    for (size_t g = 0; g < j->groups; g++)
+        if (!isfinite(j->scale[r * j->groups + g])) /* max - min is beyond f32 */
+            set_bad(j, r);
 }
 
 static int projection(struct filter *f, const struct tensor *t, json_t *extra, struct error *e)
 {
     struct tensor_store store = {0};
-    struct job j = {.t = t};
+    struct job j = {.t = t, .bad = SIZE_MAX};
     int result = -1;
     if (t->values == VALUES_INT)
         return error_set(e, "%s: is quantized already", t->name);
@@ -55,9 +67,9 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     if (!j.row || !j.codes || !j.scale || !j.zero)
         goto out;
     pool_run(f->pool, t->rows, quantize_one, &j);
-    if (atomic_load(&j.bad)) {
+    if (atomic_load(&j.bad) != SIZE_MAX) {
         error_set(e, "%s: row %zu is not finite; repair the checkpoint", t->name,
-                  atomic_load(&j.bad) - 1);
+                  atomic_load(&j.bad));
         goto out;
     }
     if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, e))

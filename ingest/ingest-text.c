@@ -32,9 +32,10 @@ static enum format format_of(const char *path)
     char *s = strdup(path);
     if (s && (ends_with(s, ".gz") || ends_with(s, ".zst")))
         *strrchr(s, '.') = 0;
+    bool ids = s && ends_with(s, ".ids");
     bool json = s && (ends_with(s, ".jsonl") || ends_with(s, ".json") || ends_with(s, ".ndjson"));
     free(s);
-    return json ? JSONL : TXT;
+    return ids ? IDS : json ? JSONL : TXT;
 }
 
 struct ingest {

@@ -1,12 +1,12 @@
-/* Drawing lists, painted with cairo; text is laid out by Pango in DejaVu Sans without hinting, so
+/* Drawing lists, painted with cairo (svg is written here, see below); text is laid out by Pango in DejaVu Sans without hinting, so
  * that what was measured is what is painted at every resolution. */
 #include "draw.h"
 
 #include <cairo-pdf.h>
-#include <cairo-svg.h>
 #include <cairo.h>
 #include <math.h>
 #include <pango/pangocairo.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +16,11 @@
 #define FONT_FAMILY "DejaVu Sans"
 /* Height of a capital letter of DejaVu Sans, in em. */
 #define CAP_HEIGHT 0.729
+
+/* Pens of markers. */
+#define CROSS_WIDTH 1.2
+#define HOLLOW_WIDTH 0.8
+#define RIM_WIDTH 0.4
 
 struct drawing {
     double width, height;
@@ -315,11 +320,11 @@ static void corners(cairo_t *c, double x, double y, double r, int n, double turn
     cairo_close_path(c);
 }
 
-static void paint_marker(cairo_t *c, const struct draw_item *it)
+/* False for the shapes that are only stroked. */
+static bool marker_path(cairo_t *c, const struct draw_item *it)
 {
     static const double pi = 3.14159265358979323846;
     double x = it->point[0].x, y = it->point[0].y, r = it->size / 2;
-    bool open = false;
     /* Radii that give the shapes about the same area to the eye. */
     switch (it->shape) {
     case DRAW_SQUARE:
@@ -339,36 +344,37 @@ static void paint_marker(cairo_t *c, const struct draw_item *it)
         cairo_line_to(c, x + 0.85 * r, y + 0.85 * r);
         cairo_move_to(c, x - 0.85 * r, y + 0.85 * r);
         cairo_line_to(c, x + 0.85 * r, y - 0.85 * r);
-        open = true;
-        break;
+        return false;
     case DRAW_PLUS:
         cairo_move_to(c, x - 1.1 * r, y);
         cairo_line_to(c, x + 1.1 * r, y);
         cairo_move_to(c, x, y - 1.1 * r);
         cairo_line_to(c, x, y + 1.1 * r);
-        open = true;
-        break;
+        return false;
     default:
         cairo_arc(c, x, y, r, 0, 2 * pi);
     }
-    if (open) {
+    return true;
+}
+
+static void paint_marker(cairo_t *c, const struct draw_item *it)
+{
+    if (!marker_path(c, it)) {
         set_color(c, it->stroke.color, 1);
-        cairo_set_line_width(c, 1.2);
+        cairo_set_line_width(c, CROSS_WIDTH);
         cairo_stroke(c);
         return;
     }
-    if (it->hollow)
-        set_color(c, 0xffffff, 1);
-    else
-        set_color(c, it->stroke.color, 1);
+    set_color(c, it->hollow ? 0xffffff : it->stroke.color, 1);
     cairo_fill_preserve(c);
     /* A white rim keeps markers apart where they lie on each other. */
     set_color(c, it->hollow ? it->stroke.color : 0xffffff, 1);
-    cairo_set_line_width(c, it->hollow ? 0.8 : 0.4);
+    cairo_set_line_width(c, it->hollow ? HOLLOW_WIDTH : RIM_WIDTH);
     cairo_stroke(c);
 }
 
-static void paint_text(cairo_t *c, PangoContext *pango, const struct draw_item *it)
+/* The pen at the layout's origin, turned as the text is. */
+static PangoLayout *text_begin(cairo_t *c, PangoContext *pango, const struct draw_item *it)
 {
     cairo_translate(c, it->point[0].x, it->point[0].y);
     if (it->font.rotated)
@@ -376,23 +382,31 @@ static void paint_text(cairo_t *c, PangoContext *pango, const struct draw_item *
     PangoLayout *l = layout_new(pango, it->text, &it->font);
     double along, down;
     text_offset(l, &it->font, &along, &down);
-    set_color(c, it->font.color, 1);
     cairo_move_to(c, along, down);
     pango_cairo_update_layout(c, l);
+    return l;
+}
+
+static void paint_text(cairo_t *c, PangoContext *pango, const struct draw_item *it)
+{
+    PangoLayout *l = text_begin(c, pango, it);
+    set_color(c, it->font.color, 1);
     pango_cairo_show_layout(c, l);
     g_object_unref(l);
 }
 
+/* Lengths in line widths. */
+static const double dash_pattern[DRAW_DASHES][4] = {
+    {0}, {4, 2}, {1, 1.6}, {5, 1.6, 1, 1.6}, {8, 2.4},
+};
+static const int dash_length[DRAW_DASHES] = {0, 2, 2, 4, 2};
+
 static void set_dash(cairo_t *c, enum draw_dash dash, double w)
 {
-    static const double pattern[DRAW_DASHES][4] = {
-        {0}, {4, 2}, {1, 1.6}, {5, 1.6, 1, 1.6}, {8, 2.4},
-    };
-    static const int length[DRAW_DASHES] = {0, 2, 2, 4, 2};
     double scaled[4];
-    for (int i = 0; i < length[dash]; i++)
-        scaled[i] = pattern[dash][i] * w;
-    cairo_set_dash(c, scaled, length[dash], 0);
+    for (int i = 0; i < dash_length[dash]; i++)
+        scaled[i] = dash_pattern[dash][i] * w;
+    cairo_set_dash(c, scaled, dash_length[dash], 0);
     cairo_set_line_cap(c, CAIRO_LINE_CAP_BUTT);
     cairo_set_line_join(c, CAIRO_LINE_JOIN_ROUND);
 }
@@ -471,16 +485,189 @@ static int surface_paint(const struct drawing *d, cairo_surface_t *surface, doub
     return status ? error_set(e, "%s: %s", what, cairo_status_to_string(status)) : 0;
 }
 
+/* ---- svg --------------------------------------------------------------------------------------- */
+
+/* cairo numbers an svg's ids through the life of a process, so that two drawings in one page, or two
+ * runs in another order, would clash or differ. This writer needs no ids: texts are outlines (with
+ * the words in aria-label), and what is clipped lies in an svg of its own. */
+struct svg {
+    struct buffer *out;
+    cairo_t *c; /* scratch, for paths */
+    PangoContext *pango;
+    struct error *e;
+    bool failed;
+};
+
+enum { SVG_PRECISION = 64 }; /* cairo keeps 1/256 of a unit: paths are made this much larger */
+
+static void say(struct svg *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct svg *s, const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, format);
+    int n = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    s->failed = s->failed || buffer_append(s->out, text, (size_t)n, s->e);
+}
+
+/* At most two decimals (a hundredth of a point), none that say nothing. */
+static const char *decimal(double v, char out[32])
+{
+    snprintf(out, 32, "%.2f", v);
+    size_t n = strlen(out);
+    while (out[n - 1] == '0')
+        out[--n] = 0;
+    if (out[n - 1] == '.')
+        out[--n] = 0;
+    return strcmp(out, "-0") ? out : "0";
+}
+
+/* The scratch path as the attribute d. */
+static void say_path(struct svg *s)
+{
+    cairo_path_t *path = cairo_copy_path(s->c);
+    static const char command[] = {
+        [CAIRO_PATH_MOVE_TO] = 'M', [CAIRO_PATH_LINE_TO] = 'L', [CAIRO_PATH_CURVE_TO] = 'C',
+        [CAIRO_PATH_CLOSE_PATH] = 'Z'};
+    say(s, " d=\"");
+    for (int i = 0; i < path->num_data; i += path->data[i].header.length) {
+        const cairo_path_data_t *p = &path->data[i];
+        bool last = i + p->header.length >= path->num_data;
+        if (last && i && p->header.type == CAIRO_PATH_MOVE_TO)
+            break;
+        say(s, "%c", command[p->header.type]);
+        for (int k = 1; k < p->header.length; k++) {
+            char x[32], y[32];
+            say(s, "%s%s %s", k > 1 ? " " : "", decimal(p[k].point.x, x),
+                decimal(p[k].point.y, y));
+        }
+    }
+    say(s, "\"");
+    cairo_path_destroy(path);
+}
+
+static void say_label(struct svg *s, const char *text)
+{
+    say(s, " aria-label=\"");
+    for (; *text; text++)
+        switch (*text) {
+        case '&':
+            say(s, "&amp;");
+            break;
+        case '<':
+            say(s, "&lt;");
+            break;
+        case '"':
+            say(s, "&quot;");
+            break;
+        default:
+            say(s, "%c", *text);
+        }
+    say(s, "\"");
+}
+
+static void say_item(struct svg *s, const struct draw_item *it)
+{
+    char a[32];
+    const struct draw_stroke *pen = &it->stroke;
+    cairo_save(s->c);
+    cairo_new_path(s->c);
+    say(s, "<path");
+    switch (it->kind) {
+    case DRAW_LINE:
+        path(s->c, it);
+        say_path(s);
+        say(s, " fill=\"none\" stroke=\"#%06x\"", pen->color);
+        say(s, " stroke-width=\"%s\" stroke-linejoin=\"round\"", decimal(pen->width, a));
+        if (pen->alpha < 1)
+            say(s, " stroke-opacity=\"%s\"", decimal(pen->alpha, a));
+        for (int i = 0; i < dash_length[pen->dash]; i++)
+            say(s, "%s%s", i ? " " : " stroke-dasharray=\"",
+                decimal(dash_pattern[pen->dash][i] * pen->width, a));
+        say(s, "%s", dash_length[pen->dash] ? "\"" : "");
+        break;
+    case DRAW_POLYGON:
+        path(s->c, it);
+        cairo_close_path(s->c);
+        say_path(s);
+        say(s, " fill=\"#%06x\" fill-opacity=\"%s\"", pen->color, decimal(pen->alpha, a));
+        break;
+    case DRAW_MARKER:
+        if (marker_path(s->c, it)) {
+            say_path(s);
+            say(s, " fill=\"#%06x\" stroke=\"#%06x\"", it->hollow ? 0xffffff : pen->color,
+                it->hollow ? pen->color : 0xffffff);
+            say(s, " stroke-width=\"%s\"", decimal(it->hollow ? HOLLOW_WIDTH : RIM_WIDTH, a));
+        } else {
+            say_path(s);
+            say(s, " fill=\"none\" stroke=\"#%06x\" stroke-width=\"%s\"", pen->color,
+                decimal(CROSS_WIDTH, a));
+        }
+        break;
+    case DRAW_TEXT: {
+        cairo_save(s->c);
+        PangoLayout *l = text_begin(s->c, s->pango, it);
+        pango_cairo_layout_path(s->c, l);
+        g_object_unref(l);
+        cairo_restore(s->c); /* back to the page's coordinates; the path stays */
+        say_label(s, it->text);
+        say_path(s);
+        say(s, " fill=\"#%06x\"", it->font.color);
+        break;
+    }
+    }
+    say(s, "/>\n");
+    cairo_restore(s->c);
+}
+
+static bool same_clip(const struct draw_item *a, const struct draw_item *b)
+{
+    return a->clipped == b->clipped && (!a->clipped || !memcmp(&a->clip, &b->clip, sizeof a->clip));
+}
+
 int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
 {
-    struct sink s = {out, e};
-    cairo_surface_t *surface =
-        cairo_svg_surface_create_for_stream(sink_write, &s, d->width, d->height);
-    cairo_svg_surface_restrict_to_version(surface, CAIRO_SVG_VERSION_1_2);
-    int rc = surface_paint(d, surface, 1, false, "svg", e);
+    /* Without limits: cairo leaves glyphs out that lie off the surface, from paths too. */
+    cairo_surface_t *surface = cairo_recording_surface_create(CAIRO_CONTENT_ALPHA, NULL);
+    struct svg s = {.out = out, .c = cairo_create(surface), .e = e};
+    cairo_scale(s.c, SVG_PRECISION, SVG_PRECISION);
+    s.pango = pango_cairo_create_context(s.c);
+    context_prepare(s.pango);
+    char w[32], h[32], x[32], y[32];
+    decimal(d->width, w);
+    decimal(d->height, h);
+    say(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%spt\" height=\"%spt\" "
+            "viewBox=\"0 0 %s %s\" role=\"img\">\n<rect width=\"%s\" height=\"%s\" "
+            "fill=\"#ffffff\"/>\n",
+        w, h, w, h, w, h);
+    for (size_t i = 0; i < d->count; i++) {
+        const struct draw_item *it = &d->item[i];
+        if (it->clipped && (!i || !same_clip(it, it - 1))) {
+            decimal(it->clip.x0, x);
+            decimal(it->clip.y0, y);
+            decimal(it->clip.x1 - it->clip.x0, w);
+            decimal(it->clip.y1 - it->clip.y0, h);
+            say(&s, "<svg x=\"%s\" y=\"%s\" width=\"%s\" height=\"%s\" viewBox=\"%s %s %s "
+                    "%s\" overflow=\"hidden\">\n",
+                x, y, w, h, x, y, w, h);
+        }
+        say_item(&s, it);
+        if (it->clipped && (i + 1 == d->count || !same_clip(it, it + 1)))
+            say(&s, "</svg>\n");
+    }
+    say(&s, "</svg>\n");
+    cairo_status_t status = cairo_status(s.c);
+    g_object_unref(s.pango);
+    cairo_destroy(s.c);
     cairo_surface_destroy(surface);
-    return rc;
+    if (s.failed)
+        return -1;
+    return status ? error_set(e, "svg: %s", cairo_status_to_string(status)) : 0;
 }
+
+/* ---- pdf and png ------------------------------------------------------------------------------- */
 
 int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct buffer *out,
                 struct error *e)
@@ -520,10 +707,11 @@ int drawing_png(const struct drawing *d, double dpi, struct buffer *out, struct 
 
 int64_t draw_date(void)
 {
+    static const int64_t unset = 315532800;
     const char *s = getenv("SOURCE_DATE_EPOCH");
     if (!s || !*s)
-        return 0;
+        return unset;
     char *end;
     long long v = strtoll(s, &end, 10);
-    return *end || v < 0 ? 0 : (int64_t)v;
+    return *end || v <= 0 ? unset : (int64_t)v;
 }

@@ -105,7 +105,7 @@ int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct
                 struct error *e);
 int drawing_png(const struct drawing *d, double dpi, struct buffer *out, struct error *e);
 
-/* SOURCE_DATE_EPOCH, or 0 where it is unset: the date that outputs carry. */
+/* The date that outputs carry: SOURCE_DATE_EPOCH, or 1980-01-01 (where zip archives begin). */
 int64_t draw_date(void);
 
 #endif

@@ -12,9 +12,9 @@
 #include "memory.h"
 
 enum {
-    CHUNK = 480, /* rows that pass through a block at once: five tiles of a product */
+    CHUNK = 576, /* rows that pass through a block at once: three tiles of a product */
     ROWS = 8,    /* rows of one piece of row-wise work */
-    SCORE = 96,  /* rows of logits at once */
+    SCORE = 192, /* rows of logits at once */
 };
 
 struct forward {

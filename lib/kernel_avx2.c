@@ -280,13 +280,17 @@ static float softmax_avx2(float *s, size_t first, size_t last, size_t n, float s
             high = _mm256_add_ps(high, b);
             continue;
         }
-        float part[PANEL] = {0};
-        const size_t end = n - j < PANEL ? n - j : PANEL;
-        for (size_t i = 0; i < end; i++)
-            part[i] = j + i >= first && j + i < last ? fmath_expf(s[j + i] - max) : 0;
-        memcpy(s + j, part, end * sizeof *part);
-        low = _mm256_add_ps(low, _mm256_loadu_ps(part));
-        high = _mm256_add_ps(high, _mm256_loadu_ps(part + 8));
+        /* exp(-inf) is +0. */
+        float part[PANEL];
+        for (size_t i = 0; i < PANEL; i++)
+            part[i] = j + i >= first && j + i < last ? s[j + i] : -INFINITY;
+        const __m256 a = exp8(_mm256_sub_ps(_mm256_loadu_ps(part), top));
+        const __m256 b = exp8(_mm256_sub_ps(_mm256_loadu_ps(part + 8), top));
+        _mm256_storeu_ps(part, a);
+        _mm256_storeu_ps(part + 8, b);
+        memcpy(s + j, part, (n - j < PANEL ? n - j : PANEL) * sizeof *part);
+        low = _mm256_add_ps(low, a);
+        high = _mm256_add_ps(high, b);
     }
     return tree(low, high);
 }

@@ -9,7 +9,7 @@
 #include "memory.h"
 
 enum {
-    ROW_BLOCK = 96,    /* rows of a tile: a multiple of the kernels' six */
+    ROW_BLOCK = 192,   /* rows of a tile: a multiple of the kernels' six */
     PANEL_BLOCK = 4,   /* panels of a tile … */
     PANEL_GROUPS = 16, /* … of int weights, which share the sums over x */
     K_BLOCK = 256,     /* 16 KiB of f32 panel: half of a small first-level cache */
@@ -226,7 +226,7 @@ void matrix_row(const struct matrix *m, size_t row, float *out)
 struct product {
     const struct matrix *m;
     const struct kernels *k;
-    size_t rows, row_tiles, panel_block;
+    size_t rows, row_block, row_tiles, panel_block;
     const float *x;
     size_t ldx;
     float *y;
@@ -325,8 +325,8 @@ static void product_tile(void *context, size_t i, long thread)
 {
     const struct product *c = context;
     (void)thread;
-    const size_t row = i % c->row_tiles * ROW_BLOCK, first = i / c->row_tiles * c->panel_block;
-    const size_t rows = c->rows - row < ROW_BLOCK ? c->rows - row : ROW_BLOCK;
+    const size_t row = i % c->row_tiles * c->row_block, first = i / c->row_tiles * c->panel_block;
+    const size_t rows = c->rows - row < c->row_block ? c->rows - row : c->row_block;
     const size_t left = c->m->panels - first;
     const size_t last = first + (left < c->panel_block ? left : c->panel_block);
     const float *x = c->x + row * c->ldx;
@@ -340,11 +340,18 @@ static void product_tile(void *context, size_t i, long thread)
 int matrix_product(const struct matrix *m, const struct kernels *k, struct pool *pool, size_t rows,
                    const float *x, size_t ldx, float *y, size_t ldy, struct error *e)
 {
-    struct product c = {m,   k, rows, (rows + ROW_BLOCK - 1) / ROW_BLOCK, PANEL_BLOCK, x,
-                        ldx, y, ldy};
+    struct product c = {.m = m, .k = k, .rows = rows, .x = x, .ldx = ldx, .y = y, .ldy = ldy};
+    const bool small = (double)rows * (double)m->cols * (double)m->rows < SMALL;
+    const size_t threads = small ? 1 : (size_t)pool_threads(pool);
     float *sorted = NULL;
-    if (m->codes)
-        c.panel_block = PANEL_GROUPS;
+    c.panel_block = m->codes ? PANEL_GROUPS : PANEL_BLOCK;
+    c.row_block = ROW_BLOCK;
+    const size_t strips = (m->panels + c.panel_block - 1) / c.panel_block;
+    /* Enough tiles for all threads. */
+    while (threads > 1 && c.row_block > ROW_BLOCK / 8 &&
+           strips * ((rows + c.row_block - 1) / c.row_block) < 4 * threads)
+        c.row_block /= 2;
+    c.row_tiles = (rows + c.row_block - 1) / c.row_block;
     if (m->order) {
         sorted = memory_new(rows, m->cols * sizeof *sorted, "sorted columns", e);
         if (!sorted)
@@ -355,9 +362,7 @@ int matrix_product(const struct matrix *m, const struct kernels *k, struct pool 
         c.x = sorted;
         c.ldx = m->cols;
     }
-    const size_t tiles = c.row_tiles * ((m->panels + c.panel_block - 1) / c.panel_block);
-    const bool small = (double)rows * (double)m->cols * (double)m->rows < SMALL;
-    pool_run(small ? NULL : pool, tiles, product_tile, &c);
+    pool_run(small ? NULL : pool, c.row_tiles * strips, product_tile, &c);
     free(sorted);
     return 0;
 }

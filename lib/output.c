@@ -63,6 +63,8 @@ static int open_file(struct output *o, const char *path, struct error *e)
     o->directory = strdup(path);
     if (!o->path || !o->directory)
         return error_set(e, "no memory for a file name");
+    if (!*path)
+        return error_usage(e, "-o takes a file, and its name is empty");
     if (path_is_directory(path))
         return error_set(e, "%s: is a directory; -o takes a file", path);
     char *slash = strrchr(o->directory, '/');

@@ -3,12 +3,13 @@
 #include "prune.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "memory.h"
 
-enum { TILE_ROWS = 64, BINS = 1 << 16 };
+enum { TILE_ROWS = 64, BINS = 1 << 16, LANES = 16 };
 
 struct job {
     enum tensor_values type;
@@ -18,7 +19,7 @@ struct job {
     uint32_t threshold, high; /* high: f32, the upper 16 bits that the threshold has */
     int round;
     size_t *count; /* (threads, BINS) */
-    _Atomic size_t bad; /* row + 1 of a weight that is not finite */
+    atomic_bool bad; /* a weight is not finite */
 };
 
 static uint32_t magnitude(enum tensor_values type, const unsigned char *p)
@@ -43,35 +44,75 @@ static size_t tile_rows(const struct job *j, size_t tile)
     return j->rows - tile * TILE_ROWS < TILE_ROWS ? j->rows - tile * TILE_ROWS : TILE_ROWS;
 }
 
-static void count_tile(void *context, size_t tile, long thread)
+/* 16-bit types: all 15 bits at once. */
+static void count16(struct job *j, const unsigned char *p, size_t n, size_t *count)
 {
-    struct job *j = context;
-    size_t width = values_size(j->type), n = tile_rows(j, tile) * j->cols;
-    const unsigned char *p = j->dense + tile * TILE_ROWS * j->cols * width;
-    size_t *count = j->count + (size_t)thread * BINS;
-    uint32_t limit = infinity_of(j->type);
+    uint32_t limit = infinity_of(j->type), most = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t x = magnitude(j->type, p + i * width);
-        if (x >= limit)
-            atomic_store(&j->bad, tile * TILE_ROWS + i / j->cols + 1);
-        if (j->type != VALUES_F32)
-            count[x]++;
-        else if (j->round == 0)
+        uint32_t x = magnitude(VALUES_BF16, p + 2 * i);
+        most = x > most ? x : most;
+        count[x]++;
+    }
+    if (most >= limit)
+        atomic_store(&j->bad, true);
+}
+
+static void count32(struct job *j, const unsigned char *p, size_t n, size_t *count)
+{
+    uint32_t limit = infinity_of(j->type), most = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x = magnitude(VALUES_F32, p + 4 * i);
+        most = x > most ? x : most;
+        if (j->round == 0)
             count[x >> 16]++;
         else if (x >> 16 == j->high)
             count[x & 0xFFFF]++;
     }
+    if (most >= limit)
+        atomic_store(&j->bad, true);
+}
+
+static void count_tile(void *context, size_t tile, long thread)
+{
+    struct job *j = context;
+    size_t n = tile_rows(j, tile) * j->cols;
+    const unsigned char *p = j->dense + tile * TILE_ROWS * j->cols * values_size(j->type);
+    size_t *count = j->count + (size_t)thread * BINS;
+    if (j->type == VALUES_F32)
+        count32(j, p, n, count);
+    else
+        count16(j, p, n, count);
+}
+
+/* An element stays or becomes +0; without a branch, since which it is cannot be foreseen. */
+static inline void keep16(unsigned char *p, bool stays)
+{
+    uint16_t x;
+    memcpy(&x, p, 2);
+    x = (uint16_t)(x & -(unsigned)stays);
+    memcpy(p, &x, 2);
+}
+
+static inline void keep32(unsigned char *p, bool stays)
+{
+    uint32_t x;
+    memcpy(&x, p, 4);
+    x &= -(uint32_t)stays;
+    memcpy(p, &x, 4);
 }
 
 static void zero_tile(void *context, size_t tile, long thread)
 {
     struct job *j = context;
-    size_t width = values_size(j->type), n = tile_rows(j, tile) * j->cols;
-    unsigned char *p = j->dense + tile * TILE_ROWS * j->cols * width;
+    size_t n = tile_rows(j, tile) * j->cols;
+    unsigned char *p = j->dense + tile * TILE_ROWS * j->cols * values_size(j->type);
     (void)thread;
-    for (size_t i = 0; i < n; i++)
-        if (magnitude(j->type, p + i * width) <= j->threshold)
-            memset(p + i * width, 0, width);
+    if (j->type == VALUES_F32)
+        for (size_t i = 0; i < n; i++)
+            keep32(p + 4 * i, magnitude(VALUES_F32, p + 4 * i) > j->threshold);
+    else
+        for (size_t i = 0; i < n; i++)
+            keep16(p + 2 * i, magnitude(VALUES_BF16, p + 2 * i) > j->threshold);
 }
 
 /* Bin of the k-th smallest (from 0), and how many lie in the bins before it. */
@@ -90,10 +131,16 @@ static uint32_t select_bin(struct job *j, struct pool *pool, size_t k, size_t *b
     }
 }
 
+/* The row is looked for only now, from the start: the message does not depend on the threads. */
 static int not_finite(struct job *j, struct error *e)
 {
-    size_t bad = atomic_load(&j->bad);
-    return bad ? error_set(e, "row %zu is not finite; repair the checkpoint", bad - 1) : 0;
+    size_t width = values_size(j->type);
+    if (!atomic_load(&j->bad))
+        return 0;
+    for (size_t i = 0; i < j->rows * j->cols; i++)
+        if (magnitude(j->type, j->dense + i * width) >= infinity_of(j->type))
+            return error_set(e, "row %zu is not finite; repair the checkpoint", i / j->cols);
+    return error_set(e, "is not finite; repair the checkpoint");
 }
 
 int prune_magnitude(enum tensor_values type, void *dense, size_t rows, size_t cols, double sparsity,
@@ -123,30 +170,58 @@ int prune_magnitude(enum tensor_values type, void *dense, size_t rows, size_t co
     return 0;
 }
 
+/* Zeroes the `remove` least of each of `count` neighbouring groups of m columns: those of which fewer
+ * than `remove` others are less, where of equals the first is less. Groups lie across lanes, so that
+ * the comparisons are vectors and no branch depends on a weight. */
+static bool prune_groups(enum tensor_values type, unsigned char *p, size_t count, size_t m,
+                         size_t remove)
+{
+    uint32_t x[64][LANES], less[LANES], most[LANES] = {0}, finite = 1;
+    size_t width = values_size(type);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t l = 0; l < count; l++)
+            x[i][l] = magnitude(type, p + (l * m + i) * width);
+        for (size_t l = count; l < LANES; l++)
+            x[i][l] = 0;
+        for (size_t l = 0; l < LANES; l++)
+            most[l] = x[i][l] > most[l] ? x[i][l] : most[l];
+    }
+    for (size_t l = 0; l < LANES; l++)
+        finite &= most[l] < infinity_of(type);
+    for (size_t i = 0; i < m && finite; i++) {
+        memset(less, 0, sizeof less);
+        for (size_t k = 0; k < i; k++)
+            for (size_t l = 0; l < LANES; l++)
+                less[l] += x[k][l] <= x[i][l];
+        for (size_t k = i + 1; k < m; k++)
+            for (size_t l = 0; l < LANES; l++)
+                less[l] += x[k][l] < x[i][l];
+        for (size_t l = 0; l < count; l++)
+            if (width == 2)
+                keep16(p + (l * m + i) * 2, less[l] >= remove);
+            else
+                keep32(p + (l * m + i) * 4, less[l] >= remove);
+    }
+    return finite;
+}
+
 static void pattern_tile(void *context, size_t tile, long thread)
 {
     struct job *j = context;
-    size_t width = values_size(j->type), m = (size_t)j->m;
-    uint32_t limit = infinity_of(j->type), x[64];
+    size_t width = values_size(j->type), m = (size_t)j->m, remove = (size_t)(j->m - j->n);
+    bool finite = true;
     (void)thread;
-    for (size_t r = tile * TILE_ROWS; r < tile * TILE_ROWS + tile_rows(j, tile); r++)
-        for (size_t c = 0; c < j->cols; c += m) {
-            unsigned char *p = j->dense + (r * j->cols + c) * width;
-            size_t length = j->cols - c < m ? j->cols - c : m;
-            for (size_t i = 0; i < length; i++) {
-                x[i] = magnitude(j->type, p + i * width);
-                if (x[i] >= limit)
-                    atomic_store(&j->bad, r + 1);
-            }
-            for (int removed = 0; removed < j->m - j->n && removed < (int)length; removed++) {
-                size_t least = 0;
-                for (size_t i = 1; i < length; i++)
-                    if (x[i] < x[least])
-                        least = i;
-                memset(p + least * width, 0, width);
-                x[least] = UINT32_MAX;
-            }
-        }
+    for (size_t r = tile * TILE_ROWS; r < tile * TILE_ROWS + tile_rows(j, tile); r++) {
+        unsigned char *row = j->dense + r * j->cols * width;
+        size_t groups = j->cols / m;
+        for (size_t g = 0; g < groups; g += LANES)
+            finite &= prune_groups(j->type, row + g * m * width,
+                                   groups - g < LANES ? groups - g : LANES, m, remove);
+        if (j->cols % m)
+            finite &= prune_groups(j->type, row + groups * m * width, 1, j->cols % m, remove);
+    }
+    if (!finite)
+        atomic_store(&j->bad, true);
 }
 
 int prune_pattern(enum tensor_values type, void *dense, size_t rows, size_t cols, int n, int m,

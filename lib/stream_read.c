@@ -246,7 +246,8 @@ static int job_ready(struct stream_reader *r, size_t i, struct error *e)
 static int attachment_room(struct stream_reader *r, size_t need, size_t total, struct error *e)
 {
     struct buffer *b = &r->attachment;
-    if (need > b->capacity) {
+    /* An empty attachment has an address too: NULL says that there is none. */
+    if (need > b->capacity || !b->data) {
         size_t want = 2 * need < total ? 2 * need : total;
         void *p = memory_resize(b->data, want, 1, "a tensor", e);
         if (!p)
@@ -357,6 +358,8 @@ static int canonical(struct stream_reader *r, size_t *length, const json_t *plan
 static int check_must(struct stream_reader *r, const json_t *json, struct error *e)
 {
     const json_t *must = json_object_get(json, "must");
+    if (must && !json_is_array(must))
+        return damaged(r, "\"must\" is not a list", e);
     if (json_array_size(must))
         return error_set(e, "%s: a record needs \"%s\", which this version does not understand; use "
                             "a newer kick", r->name, json_is_string(json_array_get(must, 0))
@@ -705,7 +708,7 @@ int stream_file_digest(const char *path, char hex[STREAM_DIGEST_LENGTH], struct 
         goto out;
     while ((got = stream_next(r, &record, e)) > 0)
         ;
-    if (got == 0) {
+    if (got == 0 && !stream_done(r, e)) {
         memcpy(hex, stream_end_digest(r), STREAM_DIGEST_LENGTH);
         result = 0;
     }

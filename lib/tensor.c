@@ -210,17 +210,52 @@ static int parse_shape(struct tensor *t, const json_t *shape, struct error *e)
     return 0;
 }
 
-/* Takes the next part of n bytes from the attachment. */
+/* Takes the next part of n bytes from the attachment; it begins at a multiple of 8. */
 static const unsigned char *take(const struct stream_record *record, size_t *at, size_t n,
                                  struct error *e)
 {
-    if (*at > record->bytes || n > record->bytes - *at) {
+    size_t begin = align8(*at);
+    if (begin > record->bytes || n > record->bytes - begin) {
         error_set(e, "its %zu bytes are too few for its shape", record->bytes);
         return NULL;
     }
-    const unsigned char *p = record->data + *at;
-    *at = align8(*at + n);
-    return p;
+    for (size_t i = *at; i < begin; i++)
+        if (record->data[i]) {
+            error_set(e, "the gap at its byte %zu is not zero", i);
+            return NULL;
+        }
+    *at = begin + n;
+    return record->data + begin;
+}
+
+/* Bits 64 i … 64 i + 63 of a mask row of `bytes` bytes; those beyond it are 0. */
+static uint64_t mask_word(const uint8_t *row, size_t bytes, size_t i)
+{
+    uint64_t x = 0;
+    if (bytes >= 8 * i + 8)
+        memcpy(&x, row + 8 * i, 8);
+    else
+        memcpy(&x, row + 8 * i, bytes - 8 * i);
+    return x;
+}
+
+/* The first column from c on whose group may not have exactly n bits: passes over whole words of the
+ * usual m by counting in all groups at once. */
+static size_t skip_nm(const uint8_t *row, size_t cols, size_t c, int n, int m)
+{
+    uint64_t ones = m == 4 ? 0x1111111111111111u : 0x0101010101010101u;
+    if ((m != 4 && m != 8) || c % 64)
+        return c;
+    for (; c + 64 <= cols; c += 64) {
+        uint64_t x = mask_word(row, (cols + 7) / 8, c / 64);
+        x = (x & 0x5555555555555555u) + (x >> 1 & 0x5555555555555555u);
+        x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+        if (m == 8)
+            x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+        if (x != ones * (uint64_t)n)
+            break;
+    }
+    return c;
 }
 
 static int check_mask(const struct tensor *t, struct error *e)
@@ -233,6 +268,9 @@ static int check_mask(const struct tensor *t, struct error *e)
         if (t->mask != MASK_NM)
             continue;
         for (size_t c = 0; c < t->cols; c += (size_t)t->m) {
+            c = skip_nm(row, t->cols, c, t->n, t->m);
+            if (c == t->cols)
+                break;
             size_t length = t->cols - c < (size_t)t->m ? t->cols - c : (size_t)t->m, k = 0;
             for (size_t j = c; j < c + length; j++)
                 k += row[j / 8] >> j % 8 & 1;
@@ -290,7 +328,7 @@ static int parse_parts(struct tensor *t, const struct stream_record *record, str
             if (t->g_idx[j] < 0 || (size_t)t->g_idx[j] >= t->groups)
                 return error_set(e, "column %zu belongs to no group", j);
     }
-    if (at != align8(record->bytes))
+    if (at != record->bytes)
         return error_set(e, "its %zu bytes are too many for its shape", record->bytes);
     return 0;
 }
@@ -336,6 +374,81 @@ void tensor_free(struct tensor *t)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
+/* The columns that a row keeps, 64 at a time: all of them where there is no mask. */
+static uint64_t kept_word(const struct tensor *t, size_t row, size_t i)
+{
+    size_t left = t->cols - 64 * i;
+    if (t->mask == MASK_NONE)
+        return left < 64 ? ((uint64_t)1 << left) - 1 : UINT64_MAX;
+    return mask_word(t->mask_bits + row * mask_row_bytes(t), mask_row_bytes(t), i);
+}
+
+static float value_at(enum tensor_values v, const unsigned char *p, size_t i)
+{
+    uint16_t h;
+    if (v == VALUES_F32) {
+        float x;
+        memcpy(&x, p + 4 * i, 4);
+        return x;
+    }
+    memcpy(&h, p + 2 * i, 2);
+    return v == VALUES_BF16 ? bf16_to_f32(h) : f16_to_f32(h);
+}
+
+static void float_row(const struct tensor *t, size_t row, float *out)
+{
+    size_t k = 0;
+    const unsigned char *p =
+        (const unsigned char *)t->data + row_offset(t, row) * values_size(t->values);
+    if (t->mask == MASK_NONE) {
+        values_to_f32(t->values, p, t->cols, out);
+        return;
+    }
+    memset(out, 0, t->cols * sizeof *out);
+    for (size_t i = 0; 64 * i < t->cols; i++)
+        for (uint64_t b = kept_word(t, row, i); b; b &= b - 1)
+            out[64 * i + (size_t)__builtin_ctzll(b)] = value_at(t->values, p, k++);
+}
+
+static void int_row(const struct tensor *t, size_t row, float *out)
+{
+    const uint8_t *p = (const uint8_t *)t->data + row_offset(t, row);
+    const float *scale = t->scale + row * t->groups;
+    const float *min = t->min ? t->min + row * t->groups : NULL;
+    const uint8_t *zero = t->zero ? t->zero + row * t->groups : NULL;
+    unsigned held = 0, low = (1u << t->bits) - 1;
+    int have = 0;
+    size_t g = 0, end = t->group;
+    if (t->mask != MASK_NONE)
+        memset(out, 0, t->cols * sizeof *out);
+    for (size_t i = 0; 64 * i < t->cols; i++)
+        for (uint64_t b = kept_word(t, row, i); b; b &= b - 1) {
+            size_t j = 64 * i + (size_t)__builtin_ctzll(b);
+            if (have < t->bits) {
+                held |= (unsigned)*p++ << have;
+                have += 8;
+            }
+            float code = (float)(int)(held & low);
+            held >>= t->bits;
+            have -= t->bits;
+            if (t->g_idx) {
+                g = (size_t)t->g_idx[j];
+            } else {
+                for (; j >= end; end += t->group)
+                    g++;
+            }
+            out[j] = min ? scale[g] * code + min[g] : scale[g] * (code - (float)zero[g]);
+        }
+}
+
+void tensor_row(const struct tensor *t, size_t row, float *out)
+{
+    if (t->values == VALUES_INT)
+        int_row(t, row, out);
+    else
+        float_row(t, row, out);
+}
+
 static unsigned code_at(const uint8_t *row, size_t i, int bits)
 {
     size_t bit = i * (size_t)bits;
@@ -343,35 +456,6 @@ static unsigned code_at(const uint8_t *row, size_t i, int bits)
     if (bit % 8 + (size_t)bits > 8)
         x |= (unsigned)row[bit / 8 + 1] << 8;
     return x >> bit % 8 & ((1u << bits) - 1);
-}
-
-void tensor_row(const struct tensor *t, size_t row, float *out)
-{
-    const uint8_t *mask = t->mask == MASK_NONE ? NULL : t->mask_bits + row * mask_row_bytes(t);
-    if (t->values != VALUES_INT) {
-        size_t start = row_offset(t, row), width = values_size(t->values), k = 0;
-        const unsigned char *p = (const unsigned char *)t->data + start * width;
-        if (!mask) {
-            values_to_f32(t->values, p, t->cols, out);
-            return;
-        }
-        for (size_t j = 0; j < t->cols; j++) {
-            out[j] = 0;
-            if (mask[j / 8] >> j % 8 & 1)
-                values_to_f32(t->values, p + width * k++, 1, &out[j]);
-        }
-        return;
-    }
-    const uint8_t *codes = (const uint8_t *)t->data + row_offset(t, row);
-    size_t k = 0;
-    for (size_t j = 0; j < t->cols; j++) {
-        out[j] = 0;
-        if (mask && !(mask[j / 8] >> j % 8 & 1))
-            continue;
-        size_t g = row * t->groups + (t->g_idx ? (size_t)t->g_idx[j] : j / t->group);
-        float code = (float)code_at(codes, k++, t->bits);
-        out[j] = t->min ? t->scale[g] * code + t->min[g] : t->scale[g] * (code - (float)t->zero[g]);
-    }
 }
 
 void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep)
@@ -391,8 +475,39 @@ bool tensor_kept(const struct tensor *t, size_t row, size_t col)
            (t->mask_bits[row * mask_row_bytes(t) + col / 8] >> col % 8 & 1);
 }
 
+/* Number of elements that are +0 (sign 0xFFFF…), or +0 or -0 (the sign bit left out of it). */
+static size_t count_zeros16(const void *data, size_t n, uint16_t sign)
+{
+    const unsigned char *p = data;
+    size_t zeros = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t x;
+        memcpy(&x, p + 2 * i, 2);
+        zeros += (x & sign) == 0;
+    }
+    return zeros;
+}
+
+static size_t count_zeros32(const void *data, size_t n, uint32_t sign)
+{
+    const unsigned char *p = data;
+    size_t zeros = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t x;
+        memcpy(&x, p + 4 * i, 4);
+        zeros += (x & sign) == 0;
+    }
+    return zeros;
+}
+
 int tensor_zeros(const struct tensor *t, size_t *zeros, struct error *e)
 {
+    if (t->values != VALUES_INT) {
+        *zeros = t->rows * t->cols - t->kept;
+        *zeros += t->values == VALUES_F32 ? count_zeros32(t->data, t->kept, 0x7FFFFFFF)
+                                          : count_zeros16(t->data, t->kept, 0x7FFF);
+        return 0;
+    }
     float *row = memory_new(t->cols, sizeof *row, "a row", e);
     if (!row)
         return -1;
@@ -404,6 +519,27 @@ int tensor_zeros(const struct tensor *t, size_t *zeros, struct error *e)
     }
     free(row);
     return 0;
+}
+
+/* Kept elements of a row from their columns to one after the other, or back. */
+static inline size_t keep(const uint8_t *mask, size_t cols, const unsigned char *in, size_t width,
+                          unsigned char *out)
+{
+    size_t k = 0;
+    for (size_t i = 0; 64 * i < cols; i++)
+        for (uint64_t b = mask_word(mask, (cols + 7) / 8, i); b; b &= b - 1)
+            memcpy(out + k++ * width, in + (64 * i + (size_t)__builtin_ctzll(b)) * width, width);
+    return k;
+}
+
+static inline size_t spread(const uint8_t *mask, size_t cols, const unsigned char *in, size_t width,
+                            unsigned char *out)
+{
+    size_t k = 0;
+    for (size_t i = 0; 64 * i < cols; i++)
+        for (uint64_t b = mask_word(mask, (cols + 7) / 8, i); b; b &= b - 1)
+            memcpy(out + (64 * i + (size_t)__builtin_ctzll(b)) * width, in + k++ * width, width);
+    return k;
 }
 
 void *tensor_dense(const struct tensor *t, enum tensor_values *values, struct error *e)
@@ -425,11 +561,10 @@ void *tensor_dense(const struct tensor *t, enum tensor_values *values, struct er
     const unsigned char *p = t->data;
     for (size_t r = 0; r < t->rows; r++) {
         const uint8_t *mask = t->mask_bits + r * mask_row_bytes(t);
-        for (size_t j = 0; j < t->cols; j++)
-            if (mask[j / 8] >> j % 8 & 1) {
-                memcpy(dense + (r * t->cols + j) * width, p, width);
-                p += width;
-            }
+        unsigned char *out = dense + r * t->cols * width;
+        /* Constant widths, so that an element is one load and one store. */
+        p += width * (width == 2 ? spread(mask, t->cols, p, 2, out)
+                                 : spread(mask, t->cols, p, 4, out));
     }
     return dense;
 }
@@ -529,6 +664,9 @@ static bool fill_nm(struct tensor *t, uint8_t *bits, int n, int m, bool write)
     for (size_t r = 0; r < t->rows; r++) {
         uint8_t *row = bits + r * bytes;
         for (size_t c = 0; c < t->cols; c += (size_t)m) {
+            c = skip_nm(row, t->cols, c, n, m);
+            if (c == t->cols)
+                break;
             size_t length = t->cols - c < (size_t)m ? t->cols - c : (size_t)m, k = 0;
             size_t want = length < (size_t)n ? length : (size_t)n;
             for (size_t j = c; j < c + length; j++)
@@ -575,25 +713,19 @@ static enum tensor_mask choose(struct tensor *t, uint8_t *bits, size_t left_out,
     return MASK_BITMAP;
 }
 
-static bool is_zero(const unsigned char *p, size_t width)
+/* Mask of a row: bit 1 where the element is not +0. */
+static inline void mask_row(const unsigned char *in, size_t cols, size_t width, uint8_t *out)
 {
-    for (size_t i = 0; i < width; i++)
-        if (p[i])
-            return false;
-    return true;
-}
-
-/* Number of elements whose bits are all zero. */
-static size_t count_zeros(const void *dense, size_t n, size_t width)
-{
-    size_t zeros = 0;
-    if (width == 2)
-        for (size_t i = 0; i < n; i++)
-            zeros += ((const uint16_t *)dense)[i] == 0;
-    else
-        for (size_t i = 0; i < n; i++)
-            zeros += ((const uint32_t *)dense)[i] == 0;
-    return zeros;
+    for (size_t j = 0; j < cols; j += 8) {
+        size_t n = cols - j < 8 ? cols - j : 8;
+        unsigned b = 0;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t x = 0;
+            memcpy(&x, in + (j + i) * width, width);
+            b |= (unsigned)(x != 0) << i;
+        }
+        out[j / 8] = (uint8_t)b;
+    }
 }
 
 int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor_values values,
@@ -608,16 +740,20 @@ int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor
     t->data = dense;
     uint8_t *bits = NULL;
     if (encoding != ENCODING_NONE)
-        left_out = count_zeros(dense, t->rows * t->cols, width);
+        left_out = width == 2 ? count_zeros16(dense, t->rows * t->cols, 0xFFFF)
+                              : count_zeros32(dense, t->rows * t->cols, 0xFFFFFFFF);
     if (encoding == ENCODING_BITMAP || encoding == ENCODING_NM ||
         left_out * 8 * width > t->rows * t->cols) {
         bits = store_new(s, t->rows * bytes, 1, "a mask", e);
         if (!bits)
             goto fail;
-        for (size_t r = 0; r < t->rows; r++)
-            for (size_t j = 0; j < t->cols; j++)
-                if (!is_zero(p + (r * t->cols + j) * width, width))
-                    bits[r * bytes + j / 8] = (uint8_t)(bits[r * bytes + j / 8] | 1u << j % 8);
+        for (size_t r = 0; r < t->rows; r++) {
+            const unsigned char *row = p + r * t->cols * width;
+            if (width == 2)
+                mask_row(row, t->cols, 2, bits + r * bytes);
+            else
+                mask_row(row, t->cols, 4, bits + r * bytes);
+        }
         t->mask = choose(t, bits, left_out, (unsigned)(8 * width), encoding, n, m, e);
         if (encoding == ENCODING_NM && t->mask != MASK_NM)
             goto fail;
@@ -631,12 +767,12 @@ int tensor_encode(struct tensor_store *s, const struct tensor *like, enum tensor
     if (!kept)
         goto fail;
     t->data = kept;
-    for (size_t r = 0; r < t->rows; r++)
-        for (size_t j = 0; j < t->cols; j++)
-            if (bits[r * bytes + j / 8] >> j % 8 & 1) {
-                memcpy(kept, p + (r * t->cols + j) * width, width);
-                kept += width;
-            }
+    for (size_t r = 0; r < t->rows; r++) {
+        const uint8_t *mask = bits + r * bytes;
+        const unsigned char *row = p + r * t->cols * width;
+        kept += width * (width == 2 ? keep(mask, t->cols, row, 2, kept)
+                                    : keep(mask, t->cols, row, 4, kept));
+    }
     return 0;
 fail:
     tensor_store_free(s);
@@ -668,16 +804,21 @@ int tensor_encode_int(struct tensor_store *s, const struct tensor *like, int bit
     t->data = packed;
     for (size_t r = 0; r < t->rows; r++) {
         uint8_t *row = packed + row_offset(t, r);
-        size_t k = 0;
-        for (size_t j = 0; j < t->cols; j++) {
-            if (t->mask != MASK_NONE && !tensor_kept(t, r, j))
-                continue;
-            size_t bit = k++ * (size_t)bits;
-            unsigned x = (unsigned)codes[r * t->cols + j] << bit % 8;
-            row[bit / 8] = (uint8_t)(row[bit / 8] | x);
-            if (bit % 8 + (size_t)bits > 8)
-                row[bit / 8 + 1] = (uint8_t)(row[bit / 8 + 1] | x >> 8);
-        }
+        const uint8_t *code = codes + r * t->cols;
+        unsigned held = 0;
+        int have = 0;
+        for (size_t i = 0; 64 * i < t->cols; i++)
+            for (uint64_t b = kept_word(t, r, i); b; b &= b - 1) {
+                held |= (unsigned)code[64 * i + (size_t)__builtin_ctzll(b)] << have;
+                have += bits;
+                if (have >= 8) {
+                    *row++ = (uint8_t)held;
+                    held >>= 8;
+                    have -= 8;
+                }
+            }
+        if (have)
+            *row = (uint8_t)held;
     }
     return 0;
 fail:

@@ -18,7 +18,10 @@ bool utf8_decode(const unsigned char *s, size_t n, uint32_t *code, size_t *used)
     *code = c;
     if (c < 0x80)
         return true;
-    size_t need = c >= 0xC2 && c <= 0xDF ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c <= 0xF4 ? 3 : 0;
+    size_t need = c >= 0xC2 && c <= 0xDF   ? 1
+                  : (c & 0xF0) == 0xE0     ? 2
+                  : c >= 0xF0 && c <= 0xF4 ? 3
+                                           : 0;
     if (!need)
         return false;
     unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
@@ -179,8 +182,8 @@ int string_map_add(struct string_map *m, const void *s, size_t n, uint64_t hash,
     size_t i = hash & m->mask;
     while (m->slots[i])
         i = (i + 1) & m->mask;
-    m->entries[m->count] =
-        (struct string_entry){.hash = hash, .offset = offset, .length = (uint32_t)n, .value = value};
+    m->entries[m->count] = (struct string_entry){
+        .hash = hash, .offset = offset, .length = (uint32_t)n, .value = value};
     m->slots[i] = (uint32_t)++m->count;
     return 0;
 }

@@ -169,7 +169,7 @@ struct merger {
     struct {
         size_t start;
         size_t count;
-    } *slices;
+    } * slices;
     size_t slice_capacity;
 };
 

@@ -235,8 +235,8 @@ static int parse_rules(struct spm *m, const unsigned char *p, size_t n, struct e
     m->rule_texts.length = 0;
     if (!n)
         return 0;
-    size_t size = n < 4 ? SIZE_MAX
-                        : p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
+    size_t size =
+        n < 4 ? SIZE_MAX : p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
     if (n < 4 || size > n - 4 || size % 4 || !size)
         return error_set(e, "tokenizer.model: precompiled_charsmap is malformed");
     m->rules = memory_new(size / 4, 4, "normalisation rules", e);
@@ -386,8 +386,8 @@ static int add_byte(struct spm *m, size_t id, struct error *e)
         value = value * 16 + (d ? (unsigned)(d - digits) : 0);
     }
     if (!good)
-        return error_set(e, "tokenizer.model: byte piece %zu, '%.*s', is not of the form <0xAB>", id,
-                         (int)p->length, (const char *)s);
+        return error_set(e, "tokenizer.model: byte piece %zu, '%.*s', is not of the form <0xAB>",
+                         id, (int)p->length, (const char *)s);
     if (m->bytes[value] >= 0)
         return error_set(e, "tokenizer.model: byte piece %zu, '%.*s', is there twice", id,
                          (int)p->length, (const char *)s);
@@ -792,7 +792,8 @@ static int encode_unigram(const struct spm *m, struct call *c, const unsigned ch
     int rc = -1;
     const float unknown = m->min_score - 10.0f; /* the penalty of an unknown character */
     size_t *ends = NULL;
-    struct path *paths = n < INT32_MAX ? memory_new(n + 1, sizeof *paths, "Viterbi paths", e) : NULL;
+    struct path *paths =
+        n < INT32_MAX ? memory_new(n + 1, sizeof *paths, "Viterbi paths", e) : NULL;
     if (!paths) {
         if (n >= INT32_MAX)
             error_set(e, "text of %zu bytes after normalisation is too long for one piece", n);

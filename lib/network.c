@@ -1,0 +1,320 @@
+/* Resident execution. Sequences of different lengths share each step: those that run bring one row,
+ * new ones all of their prompt; one that ends leaves its place to the next. */
+#include "network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fmath.h"
+#include "memory.h"
+#include "random.h"
+
+enum { STEP_ROWS = 576 }; /* no further prompt joins a step that has so many rows */
+
+/* ---- loading -----------------------------------------------------------------------------------
+ */
+
+static int take(struct network *n, const struct tensor *t, enum model_role role, size_t layer,
+                struct error *e)
+{
+    struct matrix *m = role == ROLE_HEAD ? &n->head : &n->embedding;
+    switch (role) {
+    case ROLE_EMBEDDING:
+    case ROLE_HEAD:
+        if (m->rows)
+            return error_set(e, "%s: the tensor is there twice", t->name);
+        return matrix_pack(m, t, n->pool, e);
+    case ROLE_FINAL_NORM:
+        if (n->norm)
+            return error_set(e, "%s: the tensor is there twice", t->name);
+        n->norm = vector_read(t, e);
+        return n->norm ? 0 : -1;
+    default:
+        return block_take(&n->block[layer], role, t, n->pool, e);
+    }
+}
+
+int network_load(struct network *n, struct source *s, struct pool *pool, const struct cli *c,
+                 struct error *e)
+{
+    struct tensor t;
+    enum model_role role;
+    size_t layer = 0, done = 0;
+    int got = 0;
+    *n = (struct network){.m = &s->model, .pool = pool};
+    if (c && cli_memory(c, 2 * (uint64_t)model_parameters(n->m, false), e))
+        return -1;
+    n->block = memory_new(n->m->layers, sizeof *n->block, "the model", e);
+    if (!n->block || forward_new(&n->forward, n->m, pool, e))
+        goto fail;
+    while ((got = source_next(s, &t, &role, &layer, e)) == 1) {
+        const int result = take(n, &t, role, layer, e);
+        if (result)
+            error_prefix(e, "%s", stream_name(s->reader));
+        tensor_free(&t);
+        if (result)
+            goto fail;
+        if (c)
+            cli_progress(c, ++done, model_tensor_count(n->m), "tensors");
+    }
+    if (got == 0)
+        return 0;
+fail:
+    network_free(n);
+    return -1;
+}
+
+void network_free(struct network *n)
+{
+    for (size_t i = 0; n->block && i < n->m->layers; i++)
+        block_free(&n->block[i]);
+    free(n->block);
+    matrix_free(&n->embedding);
+    matrix_free(&n->head);
+    free(n->norm);
+    forward_free(n->forward);
+    *n = (struct network){0};
+}
+
+/* ---- choosing the next id ----------------------------------------------------------------------
+ */
+
+struct choice {
+    double p;
+    int32_t id;
+};
+
+static int choice_compare(const void *a, const void *b)
+{
+    const struct choice *x = a, *y = b;
+    if (x->p != y->p)
+        return x->p > y->p ? -1 : 1;
+    return x->id < y->id ? -1 : 1;
+}
+
+/* Nucleus sampling (Holtzman et al. 2020): the fewest most probable ids that hold top_p. */
+static int32_t sample(const struct generate_options *o, const float *logits, size_t n,
+                      struct choice *list, double uniform)
+{
+    double max = (double)logits[0], sum = 0, kept = 0;
+    for (size_t i = 1; i < n; i++)
+        max = (double)logits[i] > max ? (double)logits[i] : max;
+    for (size_t i = 0; i < n; i++) {
+        list[i].p = fmath_exp(((double)logits[i] - max) / o->temperature);
+        list[i].id = (int32_t)i;
+        sum += list[i].p;
+    }
+    size_t count = n;
+    if (o->top_p < 1) {
+        qsort(list, n, sizeof *list, choice_compare);
+        for (count = 0; count < n && (count == 0 || kept < o->top_p * sum); count++)
+            kept += list[count].p;
+        sum = kept;
+    }
+    double at = uniform * sum;
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (at < list[i].p)
+            return list[i].id;
+        at -= list[i].p;
+    }
+    return list[count - 1].id;
+}
+
+static int32_t greedy(const float *logits, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return (int32_t)best;
+}
+
+/* ---- generation --------------------------------------------------------------------------------
+ */
+
+struct slot {
+    struct generation *g; /* NULL: free */
+    struct cache *cache;  /* (layers) */
+    size_t fed;           /* ids that have gone through the model */
+};
+
+struct run {
+    struct network *n;
+    const struct generate_options *o;
+    struct random_key key;
+    struct slot *slot;
+    size_t slots;
+    float *x, *last, *logits; /* rows of a step; last rows; their logits */
+    size_t rows;              /* that x holds */
+    struct sequence *part;
+    size_t *part_slot;
+    struct choice *choice;
+};
+
+static bool is_stop(const struct generate_options *o, int32_t id)
+{
+    for (size_t i = 0; i < o->stops; i++)
+        if (o->stop[i] == id)
+            return true;
+    return false;
+}
+
+static void slot_clear(struct run *r, struct slot *s)
+{
+    for (size_t i = 0; s->cache && i < r->n->m->layers; i++)
+        cache_free(&s->cache[i]);
+    s->g = NULL;
+    s->fed = 0;
+}
+
+static size_t room(const struct run *r, const struct generation *g)
+{
+    const size_t left = r->n->m->positions - g->prompt_count;
+    /* The last id needs no position: nothing follows it. */
+    return left + 1 < r->o->max_new ? left + 1 : r->o->max_new;
+}
+
+static int slot_start(struct run *r, struct slot *s, struct generation *g, struct error *e)
+{
+    s->g = g;
+    s->fed = 0;
+    g->count = 0;
+    g->eos = false;
+    g->ids = memory_new(room(r, g), sizeof *g->ids, "generated ids", e);
+    if (!g->ids)
+        return -1;
+    for (size_t i = 0; i < r->n->m->layers; i++)
+        if (cache_reserve(&s->cache[i], r->n->m, g->prompt_count + room(r, g), e))
+            return -1;
+    return 0;
+}
+
+/* Gathers the rows of a step into x: what each sequence has not yet been fed. */
+static int step_rows(struct run *r, size_t parts, size_t rows, struct error *e)
+{
+    const size_t stride = forward_stride(r->n->m);
+    if (rows > r->rows) {
+        free(r->x);
+        r->rows = 0;
+        r->x = memory_new(rows, stride * sizeof *r->x, "activations", e);
+        if (!r->x)
+            return -1;
+        r->rows = rows;
+    }
+    for (size_t i = 0; i < parts; i++) {
+        const struct slot *s = &r->slot[r->part_slot[i]];
+        for (size_t j = 0; j < r->part[i].count; j++) {
+            const size_t at = s->fed + j;
+            const int32_t id =
+                at < s->g->prompt_count ? s->g->prompt[at] : s->g->ids[at - s->g->prompt_count];
+            matrix_row(&r->n->embedding, (size_t)id, r->x + (r->part[i].row + j) * stride);
+        }
+    }
+    return 0;
+}
+
+static int step(struct run *r, struct generation *list, size_t count, size_t *next, size_t *done,
+                struct error *e)
+{
+    struct network *n = r->n;
+    const size_t stride = forward_stride(n->m), ld = panel_size(n->m->vocab);
+    const struct matrix *head = n->m->tied ? &n->embedding : &n->head;
+    size_t parts = 0, rows = 0;
+    for (size_t i = 0; i < r->slots; i++)
+        rows += r->slot[i].g != NULL;
+    for (size_t i = 0; i < r->slots && *next < count; i++) {
+        if (r->slot[i].g || (rows && rows + list[*next].prompt_count > STEP_ROWS))
+            continue;
+        rows += list[*next].prompt_count;
+        if (slot_start(r, &r->slot[i], &list[(*next)++], e))
+            return -1;
+    }
+    rows = 0;
+    for (size_t i = 0; i < r->slots; i++) {
+        const struct slot *s = &r->slot[i];
+        if (!s->g)
+            continue;
+        const size_t fresh = s->g->prompt_count + s->g->count - s->fed;
+        r->part_slot[parts] = i;
+        r->part[parts++] = (struct sequence){.row = rows, .count = fresh, .number = s->g->item};
+        rows += fresh;
+    }
+    if (step_rows(r, parts, rows, e))
+        return -1;
+    for (size_t layer = 0; layer < n->m->layers; layer++) {
+        for (size_t i = 0; i < parts; i++)
+            r->part[i].cache = &r->slot[r->part_slot[i]].cache[layer];
+        if (forward_block(n->forward, &n->block[layer], layer, r->x, r->part, parts, NULL, e))
+            return -1;
+    }
+    for (size_t i = 0; i < parts; i++)
+        memcpy(r->last + i * stride, r->x + (r->part[i].row + r->part[i].count - 1) * stride,
+               stride * sizeof *r->last);
+    if (forward_logits(n->forward, n->norm, head, r->last, parts, r->logits, e))
+        return -1;
+    for (size_t i = 0; i < parts; i++) {
+        struct slot *s = &r->slot[r->part_slot[i]];
+        struct generation *g = s->g;
+        const float *logits = r->logits + i * ld;
+        s->fed += r->part[i].count;
+        const int32_t id = r->o->temperature > 0 ? sample(r->o, logits, n->m->vocab, r->choice,
+                                                          random_uniform(r->key, g->item, g->count))
+                                                 : greedy(logits, n->m->vocab);
+        g->ids[g->count++] = id;
+        g->eos = !r->o->ignore_eos && is_stop(r->o, id);
+        if (g->eos || g->count == room(r, g)) {
+            slot_clear(r, s);
+            ++*done;
+        }
+    }
+    return 0;
+}
+
+int network_generate(struct network *n, const struct generate_options *o, struct generation *list,
+                     size_t count, const struct cli *c, struct error *e)
+{
+    struct run r = {.n = n, .o = o, .key = random_key_new(o->seed, o->name ? o->name : "generate")};
+    const size_t stride = forward_stride(n->m), ld = panel_size(n->m->vocab);
+    size_t next = 0, done = 0;
+    int result = -1;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].prompt_count == 0 || list[i].prompt_count > n->m->positions)
+            return error_set(e, "prompt %zu has %zu ids; the model has %zu positions", i,
+                             list[i].prompt_count, n->m->positions);
+    if (o->max_new == 0)
+        return 0;
+    r.slots = o->batch < count ? o->batch : count;
+    r.slot = memory_new(r.slots, sizeof *r.slot, "sequences", e);
+    r.part = memory_new(r.slots, sizeof *r.part, "sequences", e);
+    r.part_slot = memory_new(r.slots, sizeof *r.part_slot, "sequences", e);
+    r.last = memory_new(r.slots, stride * sizeof *r.last, "activations", e);
+    r.logits = memory_new(r.slots, ld * sizeof *r.logits, "logits", e);
+    r.choice = memory_new(n->m->vocab, sizeof *r.choice, "logits", e);
+    if (!r.slot || !r.part || !r.part_slot || !r.last || !r.logits || !r.choice)
+        goto out;
+    for (size_t i = 0; i < r.slots; i++) {
+        r.slot[i].cache = memory_new(n->m->layers, sizeof *r.slot[i].cache, "sequences", e);
+        if (!r.slot[i].cache)
+            goto out;
+    }
+    while (done < count) {
+        if (step(&r, list, count, &next, &done, e))
+            goto out;
+        if (c)
+            cli_progress(c, done, count, "prompts");
+    }
+    result = 0;
+out:
+    for (size_t i = 0; r.slot && i < r.slots; i++) {
+        slot_clear(&r, &r.slot[i]);
+        free(r.slot[i].cache);
+    }
+    free(r.slot);
+    free(r.part);
+    free(r.part_slot);
+    free(r.x);
+    free(r.last);
+    free(r.logits);
+    free(r.choice);
+    return result;
+}

@@ -1,0 +1,265 @@
+/* Streamed execution. */
+#include "pass.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "memory.h"
+
+enum { BATCH = 576 }; /* rows of short sequences that go through a block together */
+static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
+
+struct pass {
+    struct forward *forward;
+    const struct model *m;
+    const struct pass_sequence *sequence;
+    size_t count;
+    size_t *row;   /* (count + 1): first row of a sequence */
+    float *x;      /* (rows, stride) */
+    size_t mapped; /* bytes of x when it lies in a file */
+    struct block block;
+    size_t layer; /* of the block that is being collected */
+    struct cache *cache;
+    struct sequence *part;
+    size_t caches;
+    struct matrix head;
+    float *norm;
+    const struct cli *cli;
+};
+
+void pass_free(struct pass *p)
+{
+    if (!p)
+        return;
+    if (p->mapped)
+        munmap(p->x, p->mapped);
+    else
+        free(p->x);
+    for (size_t i = 0; p->cache && i < p->caches; i++)
+        cache_free(&p->cache[i]);
+    free(p->cache);
+    free(p->part);
+    free(p->row);
+    free(p->norm);
+    matrix_free(&p->head);
+    block_free(&p->block);
+    forward_free(p->forward);
+    free(p);
+}
+
+/* A file without a name, its space reserved so that a full disk is an error here. */
+static int map_file(struct pass *p, size_t bytes, struct error *e)
+{
+    const char *folder = getenv("TMPDIR");
+    if (!folder || !*folder)
+        folder = "/tmp";
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        char name[4096];
+        const char tail[] = "/kick-XXXXXX";
+        if (strlen(folder) + sizeof tail > sizeof name)
+            return error_set(e, "TMPDIR is too long");
+        memcpy(name, folder, strlen(folder));
+        memcpy(name + strlen(folder), tail, sizeof tail);
+        fd = mkstemp(name);
+        if (fd >= 0)
+            unlink(name);
+    }
+    if (fd < 0)
+        return error_set(e, "%s: cannot make a temporary file: %s", folder, strerror(errno));
+    const int full = posix_fallocate(fd, 0, (off_t)bytes);
+    if (full) {
+        close(fd);
+        return error_set(e, "%s: no room for %zu bytes of activations: %s; set TMPDIR", folder,
+                         bytes, strerror(full));
+    }
+    void *x = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (x == MAP_FAILED)
+        return error_set(e, "cannot map %zu bytes of activations: %s", bytes, strerror(errno));
+    p->x = x;
+    p->mapped = bytes;
+    return 0;
+}
+
+/* How many of the sequences from `first` on go through a block together. */
+static size_t batch_at(const struct pass *p, size_t first)
+{
+    size_t n = 1;
+    while (first + n < p->count && p->row[first + n + 1] - p->row[first] <= BATCH)
+        n++;
+    return n;
+}
+
+static int prepare(struct pass *p, const struct source *s, struct pool *pool, struct error *e)
+{
+    const struct model *m = p->m;
+    size_t longest = 0, cached = 0, bytes = 0;
+    p->row = memory_new(p->count + 1, sizeof *p->row, "sequences", e);
+    if (!p->row)
+        return -1;
+    for (size_t i = 0; i < p->count; i++) {
+        const size_t n = p->sequence[i].count;
+        p->row[i + 1] = p->row[i] + n;
+        longest = n > longest ? n : longest;
+        for (size_t j = 0; j < n; j++) {
+            const int32_t id = p->sequence[i].ids[j];
+            if (id < 0 || (size_t)id >= m->vocab)
+                return error_set(e, "sequence %zu: id %ld is outside the vocabulary of %zu", i,
+                                 (long)id, m->vocab);
+        }
+    }
+    for (size_t i = 0; i < p->count;) {
+        const size_t n = batch_at(p, i);
+        size_t sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += cache_bytes(m, p->sequence[i + j].count);
+        p->caches = n > p->caches ? n : p->caches;
+        cached = sum > cached ? sum : cached;
+        i += n;
+    }
+    if (!size_multiply(p->row[p->count], forward_stride(m) * sizeof(float), &bytes))
+        return error_set(e, "%zu rows of activations are too many", p->row[p->count]);
+    /* A block and the head in two bytes a weight as a guess; f32 weights take twice that. */
+    const uint64_t width = 2;
+    const uint64_t weights = width * (model_parameters(m, true) / m->layers + m->vocab * m->hidden);
+    uint64_t limit = SPILL;
+    if (p->cli && p->cli->mem_max && p->cli->mem_max / 2 < limit)
+        limit = p->cli->mem_max / 2;
+    const uint64_t kept = bytes > limit ? 0 : bytes;
+    if (p->cli && cli_memory(p->cli,
+                             kept + weights + cached +
+                                 forward_bytes(m, p->row[p->count], longest, pool_threads(pool)),
+                             e))
+        return -1;
+    (void)s;
+    p->cache = memory_new(p->caches, sizeof *p->cache, "sequences", e);
+    p->part = memory_new(p->caches, sizeof *p->part, "sequences", e);
+    if (!p->cache || !p->part)
+        return -1;
+    if (bytes > limit)
+        return map_file(p, bytes, e);
+    p->x = memory_new(p->row[p->count], forward_stride(m) * sizeof *p->x, "activations", e);
+    return p->x ? 0 : -1;
+}
+
+static int run_block(struct pass *p, const struct forward_hook *hook, struct error *e)
+{
+    const size_t stride = forward_stride(p->m);
+    for (size_t i = 0; i < p->count;) {
+        const size_t n = batch_at(p, i);
+        for (size_t j = 0; j < n; j++) {
+            p->cache[j].length = 0;
+            p->part[j] = (struct sequence){.row = p->row[i + j] - p->row[i],
+                                           .count = p->sequence[i + j].count,
+                                           .cache = &p->cache[j],
+                                           .number = i + j};
+        }
+        if (forward_block(p->forward, &p->block, p->layer, p->x + p->row[i] * stride, p->part, n,
+                          hook, e))
+            return -1;
+        i += n;
+        if (p->cli)
+            cli_progress(p->cli, p->layer * p->count + i, p->m->layers * p->count, "windows");
+    }
+    return 0;
+}
+
+static int take_embedding(struct pass *p, const struct tensor *t, struct pool *pool,
+                          struct error *e)
+{
+    const size_t stride = forward_stride(p->m);
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t j = 0; j < p->sequence[i].count; j++)
+            tensor_row(t, (size_t)p->sequence[i].ids[j], p->x + (p->row[i] + j) * stride);
+    return p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
+}
+
+static int take(struct pass *p, const struct tensor *t, enum model_role role, size_t layer,
+                bool *embedded, struct pool *pool, const struct forward_hook *hook, struct error *e)
+{
+    switch (role) {
+    case ROLE_EMBEDDING:
+        if (*embedded)
+            return error_set(e, "%s: the tensor is there twice", t->name);
+        *embedded = true;
+        return take_embedding(p, t, pool, e);
+    case ROLE_FINAL_NORM:
+        if (p->norm)
+            return error_set(e, "%s: the tensor is there twice", t->name);
+        p->norm = vector_read(t, e);
+        return p->norm ? 0 : -1;
+    case ROLE_HEAD:
+        if (p->head.rows)
+            return error_set(e, "%s: the tensor is there twice", t->name);
+        return matrix_pack(&p->head, t, pool, e);
+    default:
+        break;
+    }
+    if (!*embedded || layer != p->layer)
+        return error_set(e, "%s: the tensors are not in forward order", t->name);
+    if (block_take(&p->block, role, t, pool, e))
+        return -1;
+    if (p->block.count < block_tensors(p->m))
+        return 0;
+    if (run_block(p, hook, e))
+        return -1;
+    block_free(&p->block);
+    p->layer++;
+    return 0;
+}
+
+int pass_run(struct pass **out, struct source *s, const struct pass_sequence *sequence,
+             size_t count, struct pool *pool, const struct cli *c, const struct forward_hook *hook,
+             struct error *e)
+{
+    struct tensor t;
+    enum model_role role;
+    size_t layer = 0;
+    bool embedded = false;
+    int got = 0;
+    *out = NULL;
+    struct pass *p = memory_new(1, sizeof *p, "a pass", e);
+    if (!p)
+        return -1;
+    p->m = &s->model;
+    p->sequence = sequence;
+    p->count = count;
+    p->cli = c;
+    if (forward_new(&p->forward, p->m, pool, e) || prepare(p, s, pool, e))
+        goto fail;
+    while ((got = source_next(s, &t, &role, &layer, e)) == 1) {
+        const int result = take(p, &t, role, layer, &embedded, pool, hook, e);
+        if (result)
+            error_prefix(e, "%s", stream_name(s->reader));
+        tensor_free(&t);
+        if (result)
+            goto fail;
+    }
+    if (got)
+        goto fail;
+    *out = p;
+    return 0;
+fail:
+    pass_free(p);
+    return -1;
+}
+
+int pass_nll(struct pass *p, size_t sequence, size_t first, size_t count, double *nll,
+             struct error *e)
+{
+    const float *x = p->x + (p->row[sequence] + first - 1) * forward_stride(p->m);
+    return forward_score(p->forward, p->norm, &p->head, x, count, p->sequence[sequence].ids + first,
+                         nll, e);
+}
+
+int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, float *logits,
+                struct error *e)
+{
+    const float *x = p->x + (p->row[sequence] + first) * forward_stride(p->m);
+    return forward_logits(p->forward, p->norm, &p->head, x, count, logits, e);
+}

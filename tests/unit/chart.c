@@ -1,0 +1,321 @@
+/* Figures and charts: descriptions that are refused, and drawings in which no text overlaps another
+ * or leaves the page, whatever the data. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "chart.h"
+#include "draw.h"
+#include "figure.h"
+#include "output.h"
+#include "scale.h"
+
+static char folder[64];
+
+static void put(const char *name, const char *text)
+{
+    char path[128];
+    struct error e = {0};
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (output_file(path, text, strlen(text), &e))
+        fail_msg("%s", e.text);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/kick-chart-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    static const char *const name[] = {"query.sql", "figure.json", "caption.md", "caption.sql"};
+    char path[128];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
+        unlink(path);
+    }
+    return rmdir(folder);
+}
+
+static const char description[] =
+    "{\"title\": \"T\", \"rows\": \"facet\", \"panels\": ["
+    "{\"title\": \"Unstructured\", \"where\": {\"column\": \"kind\", \"equals\": \"s\"},"
+    " \"x\": {\"column\": \"x\", \"label\": \"Sparsity (%)\", \"min\": 0}},"
+    "{\"title\": \"N:M\", \"where\": {\"column\": \"kind\", \"equals\": \"p\"},"
+    " \"x\": {\"column\": \"pattern\", \"label\": \"Pattern\", \"type\": \"category\"}},"
+    "{\"title\": \"Quantized\", \"where\": {\"column\": \"kind\", \"equals\": \"b\"},"
+    " \"x\": {\"column\": \"x\", \"label\": \"Bits\", \"ticks\": \"values\", \"reverse\": true}}],"
+    "\"y\": {\"column\": \"y\", \"low\": \"low\", \"high\": \"high\", \"label\": \"Perplexity\","
+    " \"scale\": \"log\"},"
+    "\"series\": {\"column\": \"series\", \"order\": [\"Magnitude\", \"Wanda\"]},"
+    "\"baseline\": {\"column\": \"dense\"}}";
+
+#define HEAD "WITH t (facet, kind, series, x, pattern, y, low, high, dense) AS (VALUES "
+#define TAIL ") SELECT * FROM t"
+
+/* Data that a layout might stumble over. */
+static const char *const cases[][2] = {
+    {"usual",
+     HEAD "('a', 's', 'Magnitude', 10, NULL, 8.5, 8.1, 8.9, 8.4),"
+          "('a', 's', 'Magnitude', 50, NULL, 12, 11, 13, 8.4),"
+          "('a', 's', 'Wanda', 10, NULL, 8.5, 8.1, 8.9, 8.4),"
+          "('a', 's', 'Wanda', 50, NULL, 9, 8.5, 9.5, 8.4),"
+          "('a', 'p', 'Wanda', NULL, '2:4', 20, 18, 22, 8.4),"
+          "('a', 'p', 'Magnitude', NULL, '4:8', 15, 14, 16, 8.4),"
+          "('a', 'b', 'RTN', 8, NULL, 8.4, 8, 8.8, 8.4),"
+          "('a', 'b', 'RTN', 2, NULL, 300, 250, 350, 8.4)" TAIL},
+    {"extreme",
+     HEAD "('a', 's', 'Magnitude', 10, NULL, 3.4, 3.3, 3.5, 3.4),"
+          "('a', 's', 'Magnitude', 80, NULL, 1e9, 1e8, 1e10, 3.4),"
+          "('b', 's', 'Wanda', 80, NULL, 9e999, NULL, 9e999, 1e-4)" TAIL},
+    {"one point", HEAD "('a', 's', 'Magnitude', 50, NULL, 12, 12, 12, 12)" TAIL},
+    {"no interval, no baseline", HEAD "('a', 's', 'Wanda', 50, NULL, 12, NULL, NULL, NULL)" TAIL},
+    {"one kind only", HEAD "('a', 'p', 'Wanda', NULL, '2:4', 12, 11, 13, 8)" TAIL},
+    {"gaps",
+     HEAD "('a', 's', 'Wanda', 10, NULL, 12, 11, 13, 8),('a', 's', 'Wanda', 20, NULL, NULL, NULL,"
+          " NULL, 8),('a', 's', 'Wanda', 30, NULL, 12, 11, 13, 8),"
+          "('a', 's', 'Wanda', NULL, NULL, 12, 11, 13, 8),('a', 's', 'RTN', 30, NULL, NULL, NULL,"
+          " NULL, 8)" TAIL},
+    {"nothing", "SELECT 'a' AS facet, 's' AS kind, 'q' AS series, 1 AS x, '' AS pattern, 1.0 AS y,"
+                " 1.0 AS low, 1.0 AS high, 1.0 AS dense WHERE 0"},
+    {"equal values",
+     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) "
+     "SELECT 'a' AS facet, 's' AS kind, 'Method ' || i AS series, 10 * j AS x, NULL AS pattern,"
+     " 5.0 AS y, 5.0 AS low, 5.0 AS high, 5.0 AS dense FROM n, (SELECT i AS j FROM n)"},
+    {"forty series",
+     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "
+     "SELECT 'a' AS facet, 's' AS kind, 'Series number ' || i AS series, i AS x, NULL AS pattern,"
+     " i AS y, i AS low, i AS high, 5.0 AS dense FROM n"},
+    {"long names",
+     "SELECT 'A row of panels whose name is much too long for a page of this width, and then goes on "
+     "and on, past all that is reasonable, until nobody reads it any more' AS facet, 'p' AS kind,"
+     " 'Ein Verfahren mit einem sehr langen Namen, ßäöü, 量化方法量化方法量化方法' AS series, 1 AS x,"
+     " column1 AS pattern, 10.0 AS y, 9.0 AS low, 11.0 AS high, 8.0 AS dense FROM (VALUES"
+     " ('high school european history'), ('college computer science'), ('2:4'), ('a'),"
+     " ('professional medicine'), ('us foreign policy'), ('world religions'))"},
+    {"numbers side by side",
+     HEAD "('a', 's', 'Magnitude', 100000, NULL, 3.4301, 3.4300, 3.4302, 3.43),"
+          "('a', 's', 'Magnitude', 200000, NULL, 3.4304, 3.4303, 3.4305, 3.43),"
+          "('a', 's', 'Wanda', 1000000, NULL, 3.4302, 3.4301, 3.4303, 3.43)" TAIL},
+};
+
+/* Loads the folder against an empty database. */
+static int load(struct figure **f, struct error *e)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    int rc = figure_load(f, folder, db, e);
+    sqlite3_close(db);
+    return rc;
+}
+
+static void no_text_overlaps(void **state)
+{
+    static const double widths[] = {6.75, 3.25, 5, 12};
+    (void)state;
+    for (size_t kind = 0; kind < 2; kind++) {
+        char json[4096];
+        snprintf(json, sizeof json, "{\"kind\": \"%s\", %s", kind ? "points" : "lines",
+                 description + 1);
+        put("figure.json", json);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            put("query.sql", cases[i][1]);
+            struct error e = {0};
+            struct figure *f;
+            if (load(&f, &e))
+                fail_msg("%s: %s", cases[i][0], e.text);
+            for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+                struct drawing *d;
+                struct chart_options how = {.width = widths[w], .title = true};
+                if (chart_draw(&d, f, &how, &e) || drawing_check(d, &e))
+                    fail_msg("%s at %g inches: %s", cases[i][0], widths[w], e.text);
+                drawing_free(d);
+            }
+            figure_free(f);
+        }
+    }
+}
+
+/* How many markers and texts of a kind are in the drawing of a case. */
+static size_t count(const char *query, enum draw_kind kind)
+{
+    put("figure.json", description);
+    put("query.sql", query);
+    struct error e = {0};
+    struct figure *f;
+    struct drawing *d;
+    struct chart_options how = {.width = 6.75};
+    if (load(&f, &e) || chart_draw(&d, f, &how, &e))
+        fail_msg("%s", e.text);
+    size_t n = 0;
+    for (size_t i = 0; i < drawing_count(d); i++)
+        n += drawing_item(d, i)->kind == kind;
+    drawing_free(d);
+    figure_free(f);
+    return n;
+}
+
+static void every_point_has_its_marker(void **state)
+{
+    (void)state;
+    assert_int_equal(count(cases[0][1], DRAW_MARKER), 8);
+    assert_int_equal(count(cases[5][1], DRAW_MARKER), 2);
+    assert_int_equal(count(cases[6][1], DRAW_MARKER), 0);
+    assert_int_equal(count(cases[6][1], DRAW_TEXT), 1); /* says that there is nothing */
+}
+
+static void drawing_check_sees_overlaps(void **state)
+{
+    struct error e = {0};
+    struct drawing *d;
+    struct draw_font f = {.size = 8};
+    (void)state;
+    assert_int_equal(drawing_new(&d, 100, 50, &e), 0);
+    assert_int_equal(draw_text(d, 10, 20, "first", f, &e), 0);
+    assert_int_equal(draw_text(d, 60, 20, "apart", f, &e), 0);
+    assert_int_equal(drawing_check(d, &e), 0);
+    assert_int_equal(draw_text(d, 14, 22, "second", f, &e), 0);
+    assert_int_equal(drawing_check(d, &e), -1);
+    assert_non_null(strstr(e.text, "\"first\" and \"second\""));
+    drawing_free(d);
+    assert_int_equal(drawing_new(&d, 100, 50, &e), 0);
+    assert_int_equal(draw_text(d, 90, 20, "outside", f, &e), 0);
+    assert_int_equal(drawing_check(d, &e), -1);
+    assert_non_null(strstr(e.text, "leaves the page"));
+    drawing_free(d);
+}
+
+static void refused(const char *json, const char *query, const char *text)
+{
+    struct error e = {0};
+    struct figure *f;
+    put("figure.json", json);
+    put("query.sql", query);
+    if (!load(&f, &e)) {
+        figure_free(f);
+        fail_msg("not refused, where it should have said: %s", text);
+    }
+    if (!strstr(e.text, text))
+        fail_msg("said \"%s\", not \"%s\"", e.text, text);
+}
+
+static void errors_name_the_key(void **state)
+{
+    static const char q[] = "SELECT 1 AS x, 2 AS y, 'a' AS name";
+    (void)state;
+#define PANEL "\"panels\": [{\"x\": {\"column\": \"x\"}}]"
+#define Y "\"y\": {\"column\": \"y\"}"
+    refused("{\"title\": \"T\", \"colour\": 1, " PANEL "," Y "}", q, "\"colour\"");
+    refused("{" PANEL "," Y "}", q, "\"title\" is missing");
+    refused("{\"title\": 3, " PANEL "," Y "}", q, "\"title\" is not a string");
+    refused("{\"title\": \"T\", " Y "}", q, "\"panels\"");
+    refused("{\"title\": \"T\", " PANEL "}", q, "\"y\" is missing");
+    refused("{\"title\": \"T\", \"kind\": \"pie\", " PANEL "," Y "}", q, "\"pie\"");
+    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"z\"}}", q, "no column z");
+    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"low\": \"x\"}}", q,
+            "come together");
+    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"scale\": \"ln\"}}", q,
+            "\"scale\"");
+    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"name\"}}", q,
+            "row 1: name is the text \"a\"");
+    refused("{\"title\": \"T\", \"panels\": [{\"x\": {\"column\": \"x\", \"tick\": 1}}]," Y "}", q,
+            "panels[0].x: there is no key \"tick\"");
+    refused("{\"title\": \"T\", " PANEL ", " Y ", \"columns\": [{\"name\": \"q\"}]}", q,
+            "columns[0]: \"name\": query.sql has no column q");
+    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x, 2 AS x", "two columns");
+    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x; SELECT 2", "more than one");
+    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT absent", "no such column");
+    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"scale\": \"log\"}}",
+            "SELECT 1 AS x, 0 AS y", "log scale cannot show");
+    put("caption.md", "n = {{n}}, {{absent}}");
+    put("caption.sql", "SELECT 83 AS n");
+    refused("{\"title\": \"T\", " PANEL "," Y "}", q, "{{absent}}");
+    put("caption.md", "n = {{n}}\n");
+    struct error e = {0};
+    struct figure *f;
+    assert_int_equal(load(&f, &e), 0);
+    assert_string_equal(f->caption, "n = 83");
+    figure_free(f);
+}
+
+static void ticks_are_round(void **state)
+{
+    static const struct {
+        double lo, hi;
+        bool log;
+        const char *text;
+    } want[] = {
+        {0, 100, false, "0 20 40 60 80 100"}, {0, 1, false, "0.0 0.2 0.4 0.6 0.8 1.0"},
+        {8, 300, true, "10 20 50 100 200"},   {1, 1e6, true, "1 10 100 1000 10,000 100,000 1M"},
+        {3.4, 3.6, true, "3.2 3.4 3.6 3.8 4.0"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        struct scale s = {.log = want[i].log, .from = 0, .to = 100};
+        struct tick tick[SCALE_TICKS_MAX];
+        char text[1024] = "";
+        scale_range(&s, want[i].lo, want[i].hi, 0, NAN, NAN);
+        size_t n = scale_ticks(&s, 13, tick);
+        for (size_t k = 0; k < n; k++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "",
+                     tick[k].text);
+        assert_string_equal(text, want[i].text);
+    }
+}
+
+static void painted_twice_is_the_same(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    struct drawing *d;
+    struct chart_options how = {.width = 6.75};
+    (void)state;
+    put("figure.json", description);
+    put("query.sql", cases[0][1]);
+    assert_int_equal(load(&f, &e), 0);
+    struct buffer b[2][3] = {0};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(chart_draw(&d, f, &how, &e), 0);
+        assert_int_equal(drawing_svg(d, &b[i][0], &e), 0);
+        assert_int_equal(drawing_pdf(d, 1000, "T", &b[i][1], &e), 0);
+        assert_int_equal(drawing_png(d, 100, &b[i][2], &e), 0);
+        drawing_free(d);
+    }
+    /* Every text of the svg has its outlines. */
+    assert_int_equal(buffer_append(&b[0][0], "", 1, &e), 0);
+    assert_null(strstr((char *)b[0][0].data, "d=\"\""));
+    b[0][0].length--;
+    for (int k = 0; k < 3; k++) {
+        assert_true(b[0][k].length > 1000);
+        assert_int_equal(b[0][k].length, b[1][k].length);
+        assert_memory_equal(b[0][k].data, b[1][k].data, b[0][k].length);
+        buffer_free(&b[0][k]);
+        buffer_free(&b[1][k]);
+    }
+    figure_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_text_overlaps, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_point_has_its_marker, setup, teardown),
+        cmocka_unit_test(drawing_check_sees_overlaps),
+        cmocka_unit_test_setup_teardown(errors_name_the_key, setup, teardown),
+        cmocka_unit_test(ticks_are_round),
+        cmocka_unit_test_setup_teardown(painted_twice_is_the_same, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

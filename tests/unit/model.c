@@ -1,0 +1,224 @@
+/* Configurations and tensor names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "json.h"
+#include "model.h"
+
+#define BASE                                                                                       \
+    "\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":172,"                       \
+    "\"num_hidden_layers\":3,\"num_attention_heads\":8,\"vocab_size\":512"
+
+static int parse(struct model *m, const char *text, struct error *e)
+{
+    json_t *j = json_loads(text, 0, NULL);
+    assert_non_null(j);
+    const int result = model_parse(m, j, e);
+    json_decref(j);
+    return result;
+}
+
+static void good(struct model *m, const char *text)
+{
+    struct error e = {0};
+    if (parse(m, text, &e))
+        fail_msg("%s: %s", text, e.text);
+}
+
+static void bad(const char *text, const char *says)
+{
+    struct model m;
+    struct error e = {0};
+    assert_int_equal(parse(&m, text, &e), -1);
+    if (!strstr(e.text, says))
+        fail_msg("%s: said \"%s\", not \"%s\"", text, e.text, says);
+}
+
+static void defaults(void **unused)
+{
+    (void)unused;
+    struct model m;
+    good(&m, "{" BASE "}");
+    assert_string_equal(m.architecture, "llama");
+    assert_int_equal(m.kv_heads, 8);
+    assert_int_equal(m.head_dim, 8);
+    assert_int_equal(m.positions, 2048);
+    assert_false(m.tied);
+    assert_int_equal(m.rope, ROPE_DEFAULT);
+    assert_true(m.rope_theta == 10000);
+    assert_int_equal(m.bos, -1);
+    assert_int_equal(m.eos, -1);
+    good(&m, "{" BASE ",\"head_dim\":null,\"num_key_value_heads\":4,\"eos_token_id\":[7,9],"
+             "\"bos_token_id\":1,\"tie_word_embeddings\":true,\"max_position_embeddings\":131072}");
+    assert_int_equal(m.kv_heads, 4);
+    assert_int_equal(m.eos, 7);
+    assert_int_equal(m.stops, 2);
+    assert_int_equal(m.stop[1], 9);
+    assert_int_equal(m.bos, 1);
+    assert_true(m.tied);
+    good(&m, "{" BASE ",\"head_dim\":16}");
+    assert_int_equal(m.head_dim, 16);
+}
+
+static void rope(void **unused)
+{
+    (void)unused;
+    struct model m;
+    good(&m, "{" BASE ",\"rope_theta\":5e5,\"rope_scaling\":null}");
+    assert_true(m.rope_theta == 5e5);
+    good(&m, "{" BASE ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":4}}");
+    assert_int_equal(m.rope, ROPE_LINEAR);
+    assert_true(m.rope_factor == 4);
+    good(&m, "{" BASE ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":3e4}}");
+    assert_int_equal(m.rope, ROPE_DEFAULT);
+    assert_true(m.rope_theta == 3e4);
+    const char *llama3 = "\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,"
+                         "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":64}}";
+    char text[1024];
+    snprintf(text, sizeof text, "{" BASE ",\"rope_theta\":5e5,\"rope_scaling\":{%s", llama3);
+    good(&m, text);
+    assert_int_equal(m.rope, ROPE_LLAMA3);
+    assert_true(m.rope_original_positions == 64 && m.rope_high_freq == 4);
+    snprintf(text, sizeof text, "{" BASE ",\"rope_parameters\":{\"rope_theta\":5e5,%s", llama3);
+    good(&m, text);
+    assert_true(m.rope_theta == 5e5 && m.rope == ROPE_LLAMA3);
+    bad("{" BASE ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}}", "\"yarn\"");
+    bad("{" BASE ",\"rope_scaling\":{\"factor\":4}}", "(none)");
+    bad("{" BASE ",\"rope_scaling\":{\"type\":\"linear\"}}", "factor");
+    bad("{" BASE ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}}",
+        "full_attention");
+    bad("{" BASE ",\"rope_theta\":0}", "rope_theta");
+}
+
+static void refused(void **unused)
+{
+    (void)unused;
+    bad("{}", "model_type");
+    bad("{\"model_type\":\"mamba\"}", "\"mamba\" is not known; known are: llama");
+    bad("{" BASE ",\"hidden_act\":\"gelu\"}", "gelu");
+    bad("{" BASE ",\"sliding_window\":4096}", "sliding_window");
+    bad("{" BASE ",\"quantization_config\":{\"bits\":4}}", "quantization_config");
+    bad("{" BASE ",\"layer_types\":[\"full_attention\",\"sliding_attention\"]}", "layer_types[1]");
+    bad("{" BASE ",\"num_key_value_heads\":3}", "multiple");
+    bad("{" BASE ",\"head_dim\":7}", "odd");
+    bad("{" BASE ",\"num_key_value_heads\":0}", "num_key_value_heads");
+    bad("{\"model_type\":\"llama\",\"hidden_size\":65,\"intermediate_size\":172,"
+        "\"num_hidden_layers\":3,\"num_attention_heads\":8,\"vocab_size\":512}",
+        "multiple");
+    bad("{\"model_type\":\"llama\",\"hidden_size\":64}", "intermediate_size");
+    bad("{" BASE ",\"eos_token_id\":\"</s>\"}", "eos_token_id");
+    bad("{" BASE ",\"rms_norm_eps\":-1}", "rms_norm_eps");
+}
+
+static void role(const struct model *m, const char *name, enum model_role want, size_t layer)
+{
+    enum model_role got;
+    size_t at;
+    struct error e = {0};
+    if (model_tensor_role(m, name, &got, &at, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(got, want);
+    assert_int_equal(at, layer);
+}
+
+static void no_role(const struct model *m, const char *name)
+{
+    enum model_role got;
+    size_t at;
+    struct error e = {0};
+    assert_int_equal(model_tensor_role(m, name, &got, &at, &e), -1);
+    assert_non_null(strstr(e.text, name));
+}
+
+static void names(void **unused)
+{
+    (void)unused;
+    struct model m;
+    good(&m, "{" BASE "}");
+    role(&m, "model.embed_tokens.weight", ROLE_EMBEDDING, 0);
+    role(&m, "embed_tokens.weight", ROLE_EMBEDDING, 0);
+    role(&m, "model.layers.2.mlp.down_proj.weight", ROLE_DOWN, 2);
+    role(&m, "layers.1.self_attn.q_proj.weight", ROLE_Q, 1);
+    role(&m, "model.layers.0.self_attn.rotary_emb.inv_freq", ROLE_IGNORED, 0);
+    role(&m, "lm_head.weight", ROLE_HEAD, 0);
+    no_role(&m, "model.layers.3.mlp.down_proj.weight");
+    no_role(&m, "model.layers.02.mlp.down_proj.weight");
+    no_role(&m, "model.layers..mlp.down_proj.weight");
+    no_role(&m, "model.layers.99999999999999999999.mlp.down_proj.weight");
+    no_role(&m, "model.layers.1.mlp.down_proj.bias");
+    no_role(&m, "model.layers.1.mlp.down_proj.weight2");
+    no_role(&m, "model.lm_head.weight");
+    no_role(&m, "");
+    good(&m, "{" BASE ",\"tie_word_embeddings\":true,\"attention_bias\":true,\"mlp_bias\":true}");
+    role(&m, "lm_head.weight", ROLE_IGNORED, 0);
+    role(&m, "model.layers.1.mlp.down_proj.bias", ROLE_DOWN_BIAS, 1);
+    role(&m, "model.layers.1.self_attn.o_proj.bias", ROLE_O_BIAS, 1);
+}
+
+static void order(void **unused)
+{
+    (void)unused;
+    static const char *const configs[] = {
+        "{" BASE "}",
+        "{" BASE ",\"tie_word_embeddings\":true}",
+        "{" BASE ",\"attention_bias\":true,\"mlp_bias\":true}",
+    };
+    static const size_t counts[] = {3 + 9 * 3, 2 + 9 * 3, 3 + 16 * 3};
+    for (size_t c = 0; c < 3; c++) {
+        struct model m;
+        good(&m, configs[c]);
+        assert_int_equal(model_tensor_count(&m), counts[c]);
+        size_t last = 0;
+        for (size_t i = 0; i < counts[c]; i++) {
+            char name[128];
+            enum model_role want;
+            size_t layer;
+            model_tensor_at(&m, i, &want, &layer, name, sizeof name);
+            role(&m, name, want, layer);
+            if (i == 0)
+                assert_int_equal(want, ROLE_EMBEDDING);
+            if (layer) {
+                assert_true(layer >= last);
+                last = layer;
+            }
+        }
+        char name[128];
+        enum model_role want;
+        size_t layer;
+        model_tensor_at(&m, counts[c] - 1, &want, &layer, name, sizeof name);
+        assert_int_equal(want, m.tied ? ROLE_FINAL_NORM : ROLE_HEAD);
+    }
+}
+
+static void shapes(void **unused)
+{
+    (void)unused;
+    struct model m;
+    struct error e = {0};
+    good(&m, "{" BASE ",\"num_key_value_heads\":4}");
+    const size_t q[] = {64, 64}, k[] = {32, 64}, down[] = {64, 172}, norm[] = {64};
+    assert_int_equal(model_tensor_check(&m, ROLE_Q, "q", 2, q, &e), 0);
+    assert_int_equal(model_tensor_check(&m, ROLE_K, "k", 2, k, &e), 0);
+    assert_int_equal(model_tensor_check(&m, ROLE_K, "k", 2, q, &e), -1);
+    assert_int_equal(model_tensor_check(&m, ROLE_DOWN, "d", 2, down, &e), 0);
+    assert_int_equal(model_tensor_check(&m, ROLE_FINAL_NORM, "n", 1, norm, &e), 0);
+    assert_int_equal(model_tensor_check(&m, ROLE_FINAL_NORM, "n", 2, q, &e), -1);
+    assert_true(model_role_is_projection(ROLE_GATE) && !model_role_is_projection(ROLE_HEAD));
+    const size_t block = 2 * 64 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 172 * 64;
+    assert_int_equal(model_parameters(&m, true), 3 * block + 64);
+    assert_int_equal(model_parameters(&m, false), 3 * block + 64 + 2 * 512 * 64);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults), cmocka_unit_test(rope),  cmocka_unit_test(refused),
+        cmocka_unit_test(names),    cmocka_unit_test(order), cmocka_unit_test(shapes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
