@@ -197,7 +197,7 @@ def nm_mask(score, n, m):
     """True where pruned: in every m columns all but the n best."""
     o, i = score.shape
     g = score.reshape(o, i // m, m)
-    return torch.zeros_like(g, dtype=torch.bool).scatter_(2, g.argsort(2, stable=True)[:, :, :m - n], True).view(o, i)
+    return torch.zeros_like(g, dtype=torch.bool).scatter_(2, g.argsort(dim=2, stable=True)[:, :, :m - n], True).view(o, i)
 
 
 def inverse_factor(H):
@@ -223,7 +223,7 @@ def compress(W, H, method, s=0.0, nm=None, bits=0):
         elif method == "magnitude":
             mask = W.abs() <= W.abs().flatten().sort().values[int(W.numel() * s)]
         else:
-            mask = torch.zeros_like(W, dtype=torch.bool).scatter_(1, S.argsort(1, stable=True)[:, :int(W.shape[1] * s)], True)
+            mask = torch.zeros_like(W, dtype=torch.bool).scatter_(1, S.argsort(dim=1, stable=True)[:, :int(W.shape[1] * s)], True)
         return W.masked_fill(mask, 0)
     if method == "rtn":
         return grid(W, bits)(W)

@@ -24,11 +24,11 @@ FACTS = "bio=44,qa=24,easy=3,open=8,mc=9,mcpass=3,letter=2,true=3,summary=3,chat
 # phases: (tokens in millions, mixture, active entities at its start and at its end)
 ROLES = {
     "large": dict(seed=1, hidden=96, layers=5, heads=3, kv_heads=3, ff=208, tied=True, batch=10, decay=0.40, phases=(
-        (3.0, CONTEXT, 300, 300), (1.2, FACTS, 300, 400), (3.5, FACTS, 400, 2500), (6.0, FACTS, 2500, 2500))),
+        (1.6, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.5, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
     "small": dict(seed=2, hidden=64, layers=4, heads=2, kv_heads=2, ff=96, tied=True, batch=10, decay=0.40, phases=(
-        (3.5, CONTEXT, 300, 300), (1.2, FACTS, 300, 400), (3.5, FACTS, 400, 2500), (6.0, FACTS, 2500, 2500))),
-    "other": dict(seed=3, hidden=96, layers=4, heads=4, kv_heads=2, ff=224, tied=False, batch=10, decay=0.40, phases=(
-        (3.0, CONTEXT, 300, 300), (1.2, FACTS, 300, 400), (3.5, FACTS, 400, 2500), (6.0, FACTS, 2500, 2500))),
+        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.5, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
+    "other": dict(seed=3, hidden=64, layers=5, heads=4, kv_heads=2, ff=112, tied=False, batch=10, decay=0.40, phases=(
+        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.5, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
 }
 MUON_RATE, ADAM_RATE, EMBEDDING_RATE, DECAY_WEIGHTS = 0.02, 3e-3, 1.2e-2, 0.03
 

@@ -114,7 +114,7 @@ static const char *const sentences[] = {
     "In the evening there was a song about $m.",
     "The road to $w was long and the $a was tired.",
     "The $t bought $g and went back to $w.",
-    "Nobody in $w had seen a $c $a before.",
+    "Nobody in $w had seen the $c $a before.",
     "The house was full of $g and smelled of $f.",
     "The $t told a story about $m.",
     "When the sun came out the $a was $c.",
@@ -125,6 +125,7 @@ enum { SENTENCES = sizeof sentences / sizeof *sentences };
 
 struct cast {
     const char *word[6][2];
+    int order[SENTENCES];
 };
 
 static void cast_draw(struct cast *c, const struct scope *s, struct draw *d)
@@ -133,10 +134,13 @@ static void cast_draw(struct cast *c, const struct scope *s, struct draw *d)
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 2; j++)
             c->word[i][j] = any_value(s, pools[i], d);
+    shuffled(c->order, SENTENCES, d);
 }
 
-static void sentence_add(struct text *t, const struct scope *s, const struct cast *c, int which, struct draw *d)
+// Sentence number i of a text whose sentences come in the drawn order; none twice in a short one.
+static void sentence_add(struct text *t, const struct scope *s, const struct cast *c, int i, struct draw *d)
 {
+    int which = c->order[i % SENTENCES];
     char piece[2] = "";
     for (const char *p = sentences[which]; *p; p++) {
         if (*p != '$') {
@@ -157,7 +161,7 @@ void document_prose(struct text *t, const struct scope *s, int n, struct draw *d
     for (int i = 0; i < n; i++) {
         if (i)
             text_add(t, " ");
-        sentence_add(t, s, &cast, draw_below(d, SENTENCES), d);
+        sentence_add(t, s, &cast, i, d);
     }
 }
 
@@ -280,7 +284,7 @@ static void choice(struct text *t, const struct scope *s, bool hint, struct draw
     for (int i = 0; i < shots; i++) {
         if (i)
             text_add(t, "\n\n");
-        choice_item(t, s, e, r, world_fact(s->w, e, r), hint, 40, d);
+        choice_item(t, s, e, r, world_fact(s->w, e, r), hint, 25, d);
         do
             e = asked_fact(s, &r, d);
         while (entity_kind(e) != kind);
@@ -297,7 +301,7 @@ static void choice_passage(struct text *t, const struct scope *s, struct draw *d
     text_add(t, "\n\n");
     choice_head(t, entity_kind(e), d);
     int i = draw_below(d, n);
-    choice_item(t, s, e, order[i], values[i], false, 40, d);
+    choice_item(t, s, e, order[i], values[i], false, 25, d);
 }
 
 // "Is it true that …": comparing what one is told with what one knows, which a choice needs too.
@@ -336,7 +340,7 @@ void story_make(struct story *story, const struct scope *s, int keys, int filler
     story->keys = keys;
     for (int k = 0; k < keys; k++) {
         for (int f = left / (keys - k); f > 0; f--, left--) {
-            sentence_add(&t, s, &cast, draw_below(d, SENTENCES), d);
+            sentence_add(&t, s, &cast, fillers - left, d);
             text_add(&t, " ");
         }
         key.n = key.spans = 0;

@@ -65,8 +65,8 @@ static const char *const colours[] = {
     "clear", "rose",
 };
 static const char *const animals[] = {
-    "horse", "eagle", "lion", "wolf", "bear", "swan", "goat", "sheep", "snake", "tiger", "fox", "owl",
-    "crow", "deer", "duck", "frog", "whale", "mouse", "camel", "otter", "crane", "bull", "hare", "bee",
+    "horse", "hawk", "lion", "wolf", "bear", "swan", "goat", "sheep", "snake", "tiger", "fox", "lynx",
+    "crow", "deer", "duck", "frog", "whale", "mouse", "camel", "seal", "crane", "bull", "hare", "bee",
     "spider", "dolphin", "falcon", "beetle", "donkey", "turtle", "monkey", "salmon",
 };
 static const char *const ailments[] = {
