@@ -30,11 +30,12 @@ ROLES = {
     "large": dict(seed=1, hidden=96, layers=5, heads=3, kv_heads=3, ff=208, tied=True, batch=10, decay=0.40,
         # It met too many entities too early and went back to few: phases 2 and 3 are that.
         gates={3: ("qa", 60)}, phases=((1.6, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (0.66, FACTS, 400, 954.4),
-            (1.2, FACTS, 400, 400), (2.2, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
+            (1.2, FACTS, 400, 400), (2.2, FACTS, 400, 2500), (7.0, FACTS, 2500, 2500))),
     "small": dict(seed=4, hidden=64, layers=4, heads=2, kv_heads=2, ff=96, tied=True, batch=10, decay=0.40, gates=GATES, phases=(
-        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.5, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
+        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.189446, FACTS, 400, 400), (2.2, FACTS, 400, 2500),
+        (4.0, FACTS, 2500, 2500))),
     "other": dict(seed=3, hidden=64, layers=5, heads=4, kv_heads=2, ff=112, tied=False, batch=10, decay=0.40, gates=GATES, phases=(
-        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.5, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
+        (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.2, FACTS, 400, 2500), (4.0, FACTS, 2500, 2500))),
 }
 MUON_RATE, ADAM_RATE, EMBEDDING_RATE, DECAY_WEIGHTS = 0.02, 3e-3, 1.2e-2, 0.03
 
@@ -129,15 +130,20 @@ class Packer:
 
 def phase_at(plan, tokens):
     """Active entities, mixture and number of the phase at so many tokens of the plan."""
-    at = tokens / 1e6
-    for k, (length, mix, first, last) in enumerate(plan["phases"]):
+    at = int(tokens)
+    for k, (millions, mix, first, last) in enumerate(plan["phases"]):
+        length = round(millions * 1e6)
         if at < length or k + 1 == len(plan["phases"]):
             return int(first + (last - first) * min(1.0, at / length)), mix, k
         at -= length
 
 
+def phase_end(plan, phase):
+    return sum(round(p[0] * 1e6) for p in plan["phases"][:phase + 1])
+
+
 def rate_at(plan, clock, tokens):
-    total = sum(p[0] for p in plan["phases"]) * 1e6
+    total = phase_end(plan, len(plan["phases"]))
     done = min(1.0, clock / total)
     warm = min(1.0, (tokens + 1) / 150e3)
     return warm * min(1.0, max(0.0, (1 - done) / plan["decay"]))
@@ -364,7 +370,7 @@ def main():
     packer = Packer(args.world, tokenizer, plan, packer_state)
     forward = loss_sum if args.eager else torch.compile(loss_sum, dynamic=False)
     run = lambda *x: forward(model, *x)
-    total = sum(p[0] for p in plan["phases"]) * 1e6
+    total = phase_end(plan, len(plan["phases"]))
     log = open(f"{args.directory}/log.tsv", "a", buffering=1)
     began = saved = time.time()
     sums = np.zeros(6)
@@ -390,7 +396,7 @@ def main():
         step += 1
         tokens += used
         active, _, phase = phase_at(plan, clock)
-        end = sum(p[0] for p in plan["phases"][:phase + 1]) * 1e6
+        end = phase_end(plan, phase)
         gate = plan.get("gates", {}).get(phase)
         if gate and step % 200 == 0 and watch(model, run, args, tokenizer, plan, active, gate[:1])[gate[0]] >= gate[1]:
             clock, waited = end, 0
