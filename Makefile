@@ -79,12 +79,21 @@ $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
+# Fuzz targets, with a main() of their own; for libFuzzer: FUZZ_MAIN= and its flags (tests/long/fuzz.sh).
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz-%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_MAIN = $(BUILD)/tests/fuzz/replay.o
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_TARGETS)
+$(FUZZ_TARGETS): $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
+
 # What tests need made: random checkpoints, damaged files.
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
 
-.SECONDARY:
+.SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- the embedded world and its models (data/README.md) ----------------------------------------------
@@ -194,20 +203,22 @@ $(OUT)/plan.settings: FORCE
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
 	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
 
-$(OUT)/stamps/%: FORCE | programs
+# Static rules, since make would take what a pattern makes for passing.
+STAMPS := $(patsubst kick-%,$(OUT)/stamps/%,$(filter kick-%,$(notdir $(PROGRAMS))))
+$(STAMPS): $(OUT)/stamps/%: FORCE | programs
 	@$(call stamp,$@,$(shell $(BUILD)/bin/kick-$* -V 2>&1))
 
-$(OUT)/models/%.source: FORCE
+$(ROLES:%=$(OUT)/models/%.source): $(OUT)/models/%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call model_directory,$*)))
 
 .SECONDEXPANSION:
-$(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
+$(ROLES:%=$(OUT)/models/%.kick): $(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
 	@$(say) kick ingest-model -q --role $* --name $(notdir $(abspath $(call model_directory,$*))) $(call model_directory,$*) -o $@
 
-$(OUT)/data/text-%.source: FORCE
+$(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call text_file,$*)))
 
-$(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
+$(TEXTS:%=$(OUT)/data/text-%.kick): $(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
 	@$(say) kick ingest-text -q --name $* $(call text_file,$*) -o $@
 
 $(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk

@@ -121,19 +121,29 @@ static void bind_integer(sqlite3_stmt *s, int i, const json_t *v)
         sqlite3_bind_null(s, i);
 }
 
+/* Digits of numbers in JSON: options as people wrote them (0.2, not 0.20000000000000001), data whole. */
+enum { DIGITS_WRITTEN = 15, DIGITS_ALL = 17 };
+
 /* Compact JSON with sorted keys; an absent value is written as `other`. */
-static int bind_json(sqlite3_stmt *s, int i, const json_t *v, const char *other, struct error *e)
+static int bind_digits(sqlite3_stmt *s, int i, const json_t *v, const char *other, unsigned digits,
+                       struct error *e)
 {
     if (!v || json_is_null(v)) {
         bind_text(s, i, other);
         return 0;
     }
-    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY |
+                                   JSON_REAL_PRECISION(digits));
     if (!text)
         return error_set(e, "out of memory for JSON");
     bind_text(s, i, text);
     free(text);
     return 0;
+}
+
+static int bind_json(sqlite3_stmt *s, int i, const json_t *v, const char *other, struct error *e)
+{
+    return bind_digits(s, i, v, other, DIGITS_WRITTEN, e);
 }
 
 /* Runs a statement that answers nothing; its bindings are for the next call to set. */
@@ -212,26 +222,37 @@ static int derive(struct made *m, const json_t *steps, struct error *e)
     return 0;
 }
 
-/* Id of the model as it was ingested. */
-static const char *checkpoint_of(const json_t *history, const char *other)
+/* The step of the history that ingested the model; NULL when there is none. */
+static const json_t *ingestion(const json_t *header)
 {
     size_t i;
     const json_t *step;
-    json_array_foreach (history, i, step) {
+    json_array_foreach (json_object_get(header, "history"), i, step) {
         const char *program = json_string_value(json_object_get(step, "program"));
-        const char *id = json_string_value(json_object_get(step, "id"));
-        if (program && id && !strncmp(program, "ingest-model", 12))
-            return id;
+        if (program && !strcmp(program, "ingest-model"))
+            return step;
     }
-    return other;
+    return NULL;
 }
 
-static void bind_variant(sqlite3_stmt *s, const json_t *model, const char *id, const char *name,
+/* The model's part in a report, as it was named at ingestion. */
+static const char *role_of(const json_t *header)
+{
+    const json_t *role = json_object_get(json_object_get(header, "model"), "role");
+    if (!role)
+        role = json_object_get(json_object_get(ingestion(header), "options"), "role");
+    return json_string_value(role);
+}
+
+static void bind_variant(sqlite3_stmt *s, const json_t *header, const char *id, const char *name,
                          const struct made *m)
 {
+    const json_t *model = json_object_get(header, "model");
+    const char *checkpoint = json_string_value(json_object_get(ingestion(header), "id"));
     bind_text(s, 1, id);
     bind_text(s, 3, name);
-    bind_text(s, 15, json_string_value(json_object_get(model, "role")));
+    bind_text(s, 2, checkpoint && strcmp(m->compression, "none") ? checkpoint : id);
+    bind_text(s, 15, role_of(header));
     bind_text(s, 4, m->method);
     bind_text(s, 5, m->label);
     bind_text(s, 6, m->compression);
@@ -257,18 +278,14 @@ static int load_variant(struct load *l, json_t *header, const char **variant, st
         derive(&m, steps, e))
         return error_prefix(e, "model");
     sqlite3_stmt *s = l->s[VARIANT];
-    bind_variant(s, model, *variant, name, &m);
-    bind_text(s, 2,
-              strcmp(m.compression, "none")
-                  ? checkpoint_of(json_object_get(header, "history"), *variant)
-                  : *variant);
+    bind_variant(s, header, *variant, name, &m);
     if (bind_json(s, 14, steps, "[]", e) || insert(l, VARIANT, e))
         return -1;
 
     s = l->s[SAME_VARIANT];
     bind_text(s, 1, *variant);
     bind_text(s, 3, name);
-    bind_text(s, 15, json_string_value(json_object_get(model, "role")));
+    bind_text(s, 15, role_of(header));
     bind_real(s, 11, json_object_get(model, "sparsity"));
     bind_real(s, 12, json_object_get(model, "bits_per_weight"));
     bind_integer(s, 13, json_object_get(model, "stored_bytes"));
@@ -359,7 +376,7 @@ static int load_item(struct load *l, const json_t *o, const char *id, struct err
     bind_text(s, 6, json_string_value(json_object_get(o, "output")));
     bind_text(s, 7, json_string_value(json_object_get(o, "finish")));
     bind_integer(s, 8, json_object_get(o, "tokens"));
-    int rc = bind_json(s, 9, rest, "{}", e);
+    int rc = bind_digits(s, 9, rest, "{}", DIGITS_ALL, e);
     json_decref(rest);
     return rc ? rc : insert(l, ITEM, e);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "json.h"
@@ -444,6 +445,25 @@ static int base_take(struct figure *f, size_t row, size_t r, struct error *e)
     return 0;
 }
 
+/* Categories that "order" names but the data lacks take no place. */
+static void drop_absent(struct figure *f, size_t panel)
+{
+    struct figure_panel *p = &f->panel[panel];
+    size_t kept = 0;
+    for (size_t k = 0; k < p->categories; k++) {
+        bool found = false;
+        for (size_t i = 0; i < f->lines; i++)
+            for (size_t j = 0; f->line[i].panel == panel && j < f->line[i].count; j++)
+                if (f->line[i].point[j].x == (double)k) {
+                    f->line[i].point[j].x = (double)kept;
+                    found = true;
+                }
+        if (found)
+            p->category[kept++] = p->category[k];
+    }
+    p->categories = kept;
+}
+
 static int sort_out(struct figure_own *own, struct error *e)
 {
     struct figure *f = &own->f;
@@ -485,6 +505,9 @@ static int sort_out(struct figure_own *own, struct error *e)
                 return -1;
         }
     }
+    for (size_t p = 0; p < f->panels; p++)
+        if (f->panel[p].x.category)
+            drop_absent(f, p);
     for (size_t i = 0; i < f->lines; i++)
         qsort(f->line[i].point, f->line[i].count, sizeof *f->line[i].point, by_x);
     if (f->lines)
@@ -655,10 +678,26 @@ static int by_version(const void *a, const void *b)
     return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The folder of figures that `make install` made: ../share/kick from the running program's. */
+static const char *installed_folder(char *path, size_t size)
+{
+    const char tail[] = "/../share/kick";
+    const ssize_t n = readlink("/proc/self/exe", path, size - sizeof tail);
+    if (n <= 0)
+        return NULL;
+    path[n] = 0;
+    strcpy(strrchr(path, '/'), tail);
+    return path;
+}
+
 int figure_folders(const char *dir, char ***list, size_t *count, struct error *e)
 {
     *list = NULL;
     *count = 0;
+    char installed[4096];
+    if (!dir && !path_is_directory(dir = "reports") &&
+        !(dir = installed_folder(installed, sizeof installed)))
+        dir = "reports";
     DIR *d = opendir(dir);
     if (!d)
         return error_set(e, "%s: no such folder of figures", dir);

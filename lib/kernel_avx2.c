@@ -280,6 +280,11 @@ static float softmax_avx2(float *s, size_t first, size_t last, size_t n, float s
             high = _mm256_add_ps(high, b);
             continue;
         }
+        const size_t here = n - j < PANEL ? n - j : PANEL;
+        if (j >= last || j + PANEL <= first) { /* adding +0 changes no lane */
+            memset(s + j, 0, here * sizeof *s);
+            continue;
+        }
         /* exp(-inf) is +0. */
         float part[PANEL];
         for (size_t i = 0; i < PANEL; i++)
@@ -288,7 +293,7 @@ static float softmax_avx2(float *s, size_t first, size_t last, size_t n, float s
         const __m256 b = exp8(_mm256_sub_ps(_mm256_loadu_ps(part + 8), top));
         _mm256_storeu_ps(part, a);
         _mm256_storeu_ps(part + 8, b);
-        memcpy(s + j, part, (n - j < PANEL ? n - j : PANEL) * sizeof *part);
+        memcpy(s + j, part, here * sizeof *part);
         low = _mm256_add_ps(low, a);
         high = _mm256_add_ps(high, b);
     }

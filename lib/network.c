@@ -42,7 +42,8 @@ int network_load(struct network *n, struct source *s, struct pool *pool, const s
     size_t layer = 0, done = 0;
     int got = 0;
     *n = (struct network){.m = &s->model, .pool = pool};
-    if (c && cli_memory(c, 2 * (uint64_t)model_parameters(n->m, false), e))
+    n->memory = source_memory_resident(s, pool);
+    if (c && cli_memory(c, n->memory, e))
         return -1;
     n->block = memory_new(n->m->layers, sizeof *n->block, "the model", e);
     if (!n->block || forward_new(&n->forward, n->m, pool, e))
@@ -171,7 +172,8 @@ static size_t room(const struct run *r, const struct generation *g)
 {
     const size_t left = r->n->m->positions - g->prompt_count;
     /* The last id needs no position: nothing follows it. */
-    return left + 1 < r->o->max_new ? left + 1 : r->o->max_new;
+    const size_t most = g->max_new ? g->max_new : r->o->max_new;
+    return left + 1 < most ? left + 1 : most;
 }
 
 static int slot_start(struct run *r, struct slot *s, struct generation *g, struct error *e)
@@ -179,7 +181,12 @@ static int slot_start(struct run *r, struct slot *s, struct generation *g, struc
     s->g = g;
     s->fed = 0;
     g->count = 0;
-    g->eos = false;
+    g->eos = g->stopped = false;
+    if (g->score) {
+        g->logprob = memory_new(room(r, g), sizeof *g->logprob, "generated ids", e);
+        if (!g->logprob)
+            return -1;
+    }
     g->ids = memory_new(room(r, g), sizeof *g->ids, "generated ids", e);
     if (!g->ids)
         return -1;
@@ -260,9 +267,13 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
         const int32_t id = r->o->temperature > 0 ? sample(r->o, logits, n->m->vocab, r->choice,
                                                           random_uniform(r->key, g->item, g->count))
                                                  : greedy(logits, n->m->vocab);
+        if (g->score)
+            g->logprob[g->count] =
+                -forward_nll(forward_kernels(n->forward), logits, n->m->vocab, id);
         g->ids[g->count++] = id;
         g->eos = !r->o->ignore_eos && is_stop(r->o, id);
-        if (g->eos || g->count == room(r, g)) {
+        g->stopped = !g->eos && r->o->stop_when && r->o->stop_when(r->o->stop_context, g);
+        if (g->eos || g->stopped || g->count == room(r, g)) {
             slot_clear(r, s);
             ++*done;
         }
@@ -284,6 +295,17 @@ int network_generate(struct network *n, const struct generate_options *o, struct
     if (o->max_new == 0)
         return 0;
     r.slots = o->batch < count ? o->batch : count;
+    size_t longest = 0, prompts = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = list[i].prompt_count + room(&r, &list[i]);
+        longest = length > longest ? length : longest;
+        prompts = list[i].prompt_count > prompts ? list[i].prompt_count : prompts;
+    }
+    const uint64_t need = n->memory + r.slots * n->m->layers * cache_bytes(n->m, longest) +
+                          forward_bytes(n->m, r.slots * prompts, longest, pool_threads(n->pool)) +
+                          r.slots * (ld + stride) * sizeof(float);
+    if (c && cli_memory(c, need, e))
+        return -1;
     r.slot = memory_new(r.slots, sizeof *r.slot, "sequences", e);
     r.part = memory_new(r.slots, sizeof *r.part, "sequences", e);
     r.part_slot = memory_new(r.slots, sizeof *r.part_slot, "sequences", e);

@@ -20,12 +20,15 @@ struct network {
     struct matrix embedding; /* and head, where tied */
     struct matrix head;
     float *norm;
+    uint64_t memory; /* estimate of what loading took */
 };
 
 /* Reads the rest of the source, which must outlive the network. c (for --mem-max) may be NULL. */
 int network_load(struct network *n, struct source *s, struct pool *pool, const struct cli *c,
                  struct error *e);
 void network_free(struct network *n);
+
+struct generation;
 
 struct generate_options {
     size_t max_new;
@@ -37,6 +40,9 @@ struct generate_options {
     const char *name;           /* of the random numbers */
     long stop[MODEL_STOPS_MAX]; /* ids that end a sequence */
     size_t stops;
+    /* Called after each id of a sequence; true ends it there (g->stopped). NULL: never. */
+    bool (*stop_when)(void *context, const struct generation *g);
+    void *stop_context;
 };
 
 /* One prompt and what follows it. A sequence ends at a stop id (the last of ids then), after
@@ -45,9 +51,12 @@ struct generation {
     const int32_t *prompt; /* borrowed; prompt_count >= 1, at most the model's positions */
     size_t prompt_count;
     uint64_t item; /* key of its random numbers */
-    int32_t *ids;  /* filled; freed by the caller */
+    size_t max_new; /* 0: that of the options */
+    int32_t *ids;   /* filled; freed by the caller */
     size_t count;
-    bool eos;
+    bool eos, stopped;
+    bool score;      /* fill logprob: ln of the probability of each id, at temperature 1 */
+    double *logprob; /* freed by the caller */
 };
 
 int network_generate(struct network *n, const struct generate_options *o, struct generation *list,

@@ -19,6 +19,9 @@ struct pass {
     const struct pass_sequence *sequence;
     size_t count;
     size_t *row;   /* (count + 1): first row of a sequence */
+    size_t *branch_row;   /* first row of a branch: those of all sequences' r-th branches together */
+    size_t *first_branch; /* (count): number of a sequence's first branch */
+    size_t rounds, rows;  /* most branches of a sequence; all rows */
     float *x;      /* (rows, stride) */
     size_t mapped; /* bytes of x when it lies in a file */
     struct block block;
@@ -44,6 +47,8 @@ void pass_free(struct pass *p)
     free(p->cache);
     free(p->part);
     free(p->row);
+    free(p->branch_row);
+    free(p->first_branch);
     free(p->norm);
     matrix_free(&p->head);
     block_free(&p->block);
@@ -95,6 +100,57 @@ static size_t batch_at(const struct pass *p, size_t first)
     return n;
 }
 
+static int check_ids(const struct model *m, const int32_t *ids, size_t n, size_t sequence,
+                     struct error *e)
+{
+    for (size_t j = 0; j < n; j++)
+        if (ids[j] < 0 || (size_t)ids[j] >= m->vocab)
+            return error_set(e, "sequence %zu: id %ld is outside the vocabulary of %zu", sequence,
+                             (long)ids[j], m->vocab);
+    return 0;
+}
+
+/* Rows for the branches, after those of the sequences. The last id of a branch needs none. */
+static int prepare_branches(struct pass *p, struct error *e)
+{
+    size_t branches = 0;
+    p->rows = p->row[p->count];
+    p->first_branch = memory_new(p->count, sizeof *p->first_branch, "sequences", e);
+    if (!p->first_branch)
+        return -1;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pass_sequence *s = &p->sequence[i];
+        p->first_branch[i] = branches;
+        branches += s->branches;
+        p->rounds = s->branches > p->rounds ? s->branches : p->rounds;
+        for (size_t r = 0; r < s->branches; r++)
+            if (check_ids(p->m, s->branch[r].ids, s->branch[r].count, i, e))
+                return -1;
+    }
+    p->branch_row = memory_new(branches, sizeof *p->branch_row, "sequences", e);
+    if (!p->branch_row)
+        return -1;
+    for (size_t r = 0; r < p->rounds; r++)
+        for (size_t i = 0; i < p->count; i++) {
+            const struct pass_sequence *s = &p->sequence[i];
+            if (r >= s->branches || s->branch[r].count == 0)
+                continue;
+            p->branch_row[p->first_branch[i] + r] = p->rows;
+            p->rows += s->branch[r].count - 1;
+        }
+    return 0;
+}
+
+/* Positions that a sequence and its branches reach. */
+static size_t reach(const struct pass_sequence *s)
+{
+    size_t n = s->count;
+    for (size_t r = 0; r < s->branches; r++)
+        if (s->branch[r].from + s->branch[r].count > n)
+            n = s->branch[r].from + s->branch[r].count;
+    return n;
+}
+
 static int prepare(struct pass *p, const struct source *s, struct pool *pool, struct error *e)
 {
     const struct model *m = p->m;
@@ -103,48 +159,63 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, st
     if (!p->row)
         return -1;
     for (size_t i = 0; i < p->count; i++) {
-        const size_t n = p->sequence[i].count;
+        const size_t n = p->sequence[i].count, most = reach(&p->sequence[i]);
         p->row[i + 1] = p->row[i] + n;
-        longest = n > longest ? n : longest;
-        for (size_t j = 0; j < n; j++) {
-            const int32_t id = p->sequence[i].ids[j];
-            if (id < 0 || (size_t)id >= m->vocab)
-                return error_set(e, "sequence %zu: id %ld is outside the vocabulary of %zu", i,
-                                 (long)id, m->vocab);
-        }
+        longest = most > longest ? most : longest;
+        if (check_ids(m, p->sequence[i].ids, n, i, e))
+            return -1;
     }
+    if (prepare_branches(p, e))
+        return -1;
     for (size_t i = 0; i < p->count;) {
         const size_t n = batch_at(p, i);
         size_t sum = 0;
         for (size_t j = 0; j < n; j++)
-            sum += cache_bytes(m, p->sequence[i + j].count);
+            sum += cache_bytes(m, reach(&p->sequence[i + j]));
         p->caches = n > p->caches ? n : p->caches;
         cached = sum > cached ? sum : cached;
         i += n;
     }
-    if (!size_multiply(p->row[p->count], forward_stride(m) * sizeof(float), &bytes))
-        return error_set(e, "%zu rows of activations are too many", p->row[p->count]);
-    /* A block and the head in two bytes a weight as a guess; f32 weights take twice that. */
-    const uint64_t width = 2;
-    const uint64_t weights = width * (model_parameters(m, true) / m->layers + m->vocab * m->hidden);
+    if (!size_multiply(p->rows, forward_stride(m) * sizeof(float), &bytes))
+        return error_set(e, "%zu rows of activations are too many", p->rows);
     uint64_t limit = SPILL;
     if (p->cli && p->cli->mem_max && p->cli->mem_max / 2 < limit)
         limit = p->cli->mem_max / 2;
-    const uint64_t kept = bytes > limit ? 0 : bytes;
-    if (p->cli && cli_memory(p->cli,
-                             kept + weights + cached +
-                                 forward_bytes(m, p->row[p->count], longest, pool_threads(pool)),
-                             e))
+    const uint64_t need = source_memory(s, pool) + (bytes > limit ? 0 : bytes) + cached +
+                          forward_bytes(m, p->row[p->count], longest, pool_threads(pool));
+    if (p->cli && cli_memory(p->cli, need, e))
         return -1;
-    (void)s;
     p->cache = memory_new(p->caches, sizeof *p->cache, "sequences", e);
     p->part = memory_new(p->caches, sizeof *p->part, "sequences", e);
     if (!p->cache || !p->part)
         return -1;
     if (bytes > limit)
         return map_file(p, bytes, e);
-    p->x = memory_new(p->row[p->count], forward_stride(m) * sizeof *p->x, "activations", e);
+    p->x = memory_new(p->rows, forward_stride(m) * sizeof *p->x, "activations", e);
     return p->x ? 0 : -1;
+}
+
+/* The r-th branches of n sequences from `first` on, whose caches hold them. */
+static int run_round(struct pass *p, size_t first, size_t n, size_t r,
+                     const struct forward_hook *hook, struct error *e)
+{
+    const size_t stride = forward_stride(p->m);
+    size_t parts = 0, base = 0;
+    for (size_t j = 0; j < n; j++) {
+        const struct pass_sequence *s = &p->sequence[first + j];
+        if (r >= s->branches || s->branch[r].count < 2)
+            continue;
+        const size_t row = p->branch_row[p->first_branch[first + j] + r];
+        base = parts ? base : row;
+        p->cache[j].length = s->branch[r].from;
+        p->part[parts++] = (struct sequence){.row = row - base,
+                                             .count = s->branch[r].count - 1,
+                                             .cache = &p->cache[j],
+                                             .number = first + j};
+    }
+    return parts ? forward_block(p->forward, &p->block, p->layer, p->x + base * stride, p->part,
+                                 parts, hook, e)
+                 : 0;
 }
 
 static int run_block(struct pass *p, const struct forward_hook *hook, struct error *e)
@@ -162,6 +233,9 @@ static int run_block(struct pass *p, const struct forward_hook *hook, struct err
         if (forward_block(p->forward, &p->block, p->layer, p->x + p->row[i] * stride, p->part, n,
                           hook, e))
             return -1;
+        for (size_t r = 0; r < p->rounds; r++)
+            if (run_round(p, i, n, r, hook, e))
+                return -1;
         i += n;
         if (p->cli)
             cli_progress(p->cli, p->layer * p->count + i, p->m->layers * p->count, "windows");
@@ -176,6 +250,13 @@ static int take_embedding(struct pass *p, const struct tensor *t, struct pool *p
     for (size_t i = 0; i < p->count; i++)
         for (size_t j = 0; j < p->sequence[i].count; j++)
             tensor_row(t, (size_t)p->sequence[i].ids[j], p->x + (p->row[i] + j) * stride);
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t r = 0; r < p->sequence[i].branches; r++) {
+            const struct pass_branch *b = &p->sequence[i].branch[r];
+            float *x = p->x + p->branch_row[p->first_branch[i] + r] * stride;
+            for (size_t j = 0; j + 1 < b->count; j++)
+                tensor_row(t, (size_t)b->ids[j], x + j * stride);
+        }
     return p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
 }
 
@@ -255,6 +336,21 @@ int pass_nll(struct pass *p, size_t sequence, size_t first, size_t count, double
     const float *x = p->x + (p->row[sequence] + first - 1) * forward_stride(p->m);
     return forward_score(p->forward, p->norm, &p->head, x, count, p->sequence[sequence].ids + first,
                          nll, e);
+}
+
+int pass_branch_nll(struct pass *p, size_t sequence, size_t branch, double *nll, struct error *e)
+{
+    const size_t stride = forward_stride(p->m);
+    const struct pass_branch *b = &p->sequence[sequence].branch[branch];
+    const float *first = p->x + (p->row[sequence] + b->from - 1) * stride;
+    const float *rest = p->x + p->branch_row[p->first_branch[sequence] + branch] * stride;
+    if (b->count == 0)
+        return 0;
+    if (forward_score(p->forward, p->norm, &p->head, first, 1, b->ids, nll, e))
+        return -1;
+    return b->count < 2 ? 0
+                        : forward_score(p->forward, p->norm, &p->head, rest, b->count - 1,
+                                        b->ids + 1, nll + 1, e);
 }
 
 int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, float *logits,

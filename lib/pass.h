@@ -13,9 +13,18 @@
 #include "pool.h"
 #include "source.h"
 
+/* A continuation of a sequence that shares its first `from` >= 1 positions: ids[0] stands at
+ * position `from`. */
+struct pass_branch {
+    const int32_t *ids; /* borrowed */
+    size_t count, from;
+};
+
 struct pass_sequence {
     const int32_t *ids; /* borrowed while the pass lives */
     size_t count;       /* >= 1; not checked against the model's positions */
+    const struct pass_branch *branch; /* borrowed; may be NULL */
+    size_t branches;
 };
 
 struct pass;
@@ -31,6 +40,9 @@ void pass_free(struct pass *p);
  * `count` ids of a sequence. */
 int pass_nll(struct pass *p, size_t sequence, size_t first, size_t count, double *nll,
              struct error *e);
+
+/* nll[i] of id i of a sequence's branch, after the shared ids and those before it; i < its count. */
+int pass_branch_nll(struct pass *p, size_t sequence, size_t branch, double *nll, struct error *e);
 
 /* logits (count, panel_size(vocab)) after each of `count` ids from `first` on. */
 int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, float *logits,

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "fmath.h"
+
 enum { LANES = 16 };
 
 void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *scale, uint8_t *zero)
@@ -38,7 +40,7 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
     }
     float z = nearbyintf(-low / *scale);
     /* A subnormal scale is rounded so much that the zero point could leave the codes. */
-    *zero = symmetric ? (uint8_t)(1 << (bits - 1)) : (uint8_t)(z < maxq ? z : maxq);
+    *zero = (uint8_t)(symmetric ? 1 << (bits - 1) : (int)(z < maxq ? z : maxq));
 }
 
 /* Rounding by adding 1.5 * 2^23 is that of nearbyintf() for |q| < 2^22; beyond +-1024 the code is
@@ -53,6 +55,43 @@ static inline uint8_t code_of(float w, float scale, float zero, float maxq)
     q = q < 0 ? 0 : q;
     q = q > maxq ? maxq : q;
     return (uint8_t)(int)q;
+}
+
+void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bool mse,
+                          float *scale, uint8_t *zero)
+{
+    float low = 0, high = 0, maxq = (float)((1 << bits) - 1);
+    double best = INFINITY;
+    quantize_grid(w, n, bits, symmetric, scale, zero);
+    if (!mse)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        low = w[i] < low ? w[i] : low;
+        high = w[i] > high ? w[i] : high;
+    }
+    if (symmetric) {
+        high = -low > high ? -low : high;
+        low = low < 0 ? -high : low;
+    }
+    if (low == 0 && high == 0)
+        return;
+    for (int step = 0; step < 80; step++) {
+        const double p = 1 - step / 100.0;
+        const float a = (float)p * low, b = (float)p * high, s = (b - a) / maxq;
+        const float z = symmetric ? (float)(1 << (bits - 1)) : quantize_round(-a / s);
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            float q = quantize_round(w[i] / s) + z;
+            q = s * ((q < 0 ? 0 : q > maxq ? maxq : q) - z) - w[i];
+            if (q != 0)
+                sum += fmath_pow(fabs((double)q), 2.4);
+        }
+        if (sum < best) {
+            best = sum;
+            *scale = s;
+            *zero = (uint8_t)z;
+        }
+    }
 }
 
 uint8_t quantize_code(float w, float scale, uint8_t zero, int bits)

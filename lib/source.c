@@ -1,19 +1,21 @@
 /* Reading a model stream. */
 #include "source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 
 static int take_tokenizer(struct source *s, const struct stream_record *record, struct error *e)
 {
-    const char *kind = NULL;
+    const char *kind = NULL, *settings = json_get_string_or(record->json, "settings", NULL);
     if (s->tokenizer)
         return error_set(e, "%s: has two tokenizers", stream_name(s->reader));
     if (json_get_string(record->json, "tokenizer", &kind, e) ||
-        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes,
-                      json_get_string_or(record->json, "settings", NULL), e))
+        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes, settings, e))
         return error_prefix(e, "%s: its tokenizer", stream_name(s->reader));
+    if (settings && !(s->settings = strdup(settings)))
+        return error_set(e, "no memory for a tokenizer");
     digest_buffer(record->data, record->bytes, s->tokenizer_digest);
     return 0;
 }
@@ -47,6 +49,7 @@ void source_close(struct source *s)
 {
     stream_close(s->reader);
     tokenizer_free(s->tokenizer);
+    free(s->settings);
     *s = (struct source){0};
 }
 
@@ -111,6 +114,35 @@ int source_next(struct source *s, struct tensor *t, enum model_role *role, size_
     }
 }
 
+/* Bytes of a weight, of the record with most of them, and of the reader beside that: its frames,
+ * and the program itself. */
+static uint64_t weight_width(const struct source *s)
+{
+    const char *values = s->pending ? json_get_string_or(s->record.json, "values", "") : "";
+    return strcmp(values, "f32") ? 2 : 4;
+}
+
+static uint64_t reading_memory(const struct source *s, struct pool *pool)
+{
+    const struct model *m = &s->model;
+    const size_t rows = m->vocab > m->intermediate ? m->vocab : m->intermediate;
+    return weight_width(s) * rows * m->hidden + ((uint64_t)16 << 20) +
+           ((uint64_t)12 << 20) * (uint64_t)pool_threads(pool);
+}
+
+uint64_t source_memory(const struct source *s, struct pool *pool)
+{
+    const struct model *m = &s->model;
+    const uint64_t width = weight_width(s), head = width * m->vocab * m->hidden;
+    const uint64_t block = width * model_parameters(m, true) / m->layers + (m->tied ? head : 0);
+    return reading_memory(s, pool) + (block > head ? block : head);
+}
+
+uint64_t source_memory_resident(const struct source *s, struct pool *pool)
+{
+    return reading_memory(s, pool) + weight_width(s) * model_parameters(&s->model, false);
+}
+
 json_t *source_describe(const struct source *s, struct error *e)
 {
     const json_t *header = stream_header(s->reader);
@@ -125,11 +157,11 @@ json_t *source_describe(const struct source *s, struct error *e)
                                         "options", options));
     }
     const double weights = (double)s->size.weights;
-    model =
-        json_pack("{s:s, s:O*, s:o, s:f, s:I, s:f}", "id", stream_header_id(s->reader), "name",
-                  json_object_get(header, "name"), "steps", steps, "bits_per_weight",
-                  8.0 * (double)s->size.projection_bytes / weights, "stored_bytes",
-                  (json_int_t)s->size.stored_bytes, "sparsity", (double)s->size.zeros / weights);
+    model = json_pack(
+        "{s:s, s:O*, s:O*, s:o, s:f, s:I, s:f}", "id", stream_header_id(s->reader), "name",
+        json_object_get(header, "name"), "role", json_object_get(header, "role"), "steps", steps,
+        "bits_per_weight", 8.0 * (double)s->size.projection_bytes / weights, "stored_bytes",
+        (json_int_t)s->size.stored_bytes, "sparsity", (double)s->size.zeros / weights);
     if (!model)
         error_set(e, "no memory for a header");
     return model;

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 #include "model.h"
@@ -25,6 +26,7 @@ struct source {
     struct model model;
     struct tokenizer *tokenizer;                 /* NULL: the model came without one */
     char tokenizer_digest[STREAM_DIGEST_LENGTH]; /* of its file; "" without */
+    char *settings;                              /* text of tokenizer_config.json, or NULL */
     struct source_size size;
     struct stream_record record; /* the first tensor, met while looking for a tokenizer */
     bool pending;
@@ -40,6 +42,12 @@ void source_close(struct source *s);
  * have; -1: an error. */
 int source_next(struct source *s, struct tensor *t, enum model_role *role, size_t *layer,
                 struct error *e);
+
+/* Estimates in bytes, before the tensors are read, taking all in the type of the first: what
+ * reading it takes with one block packed at a time (and the head, at the end or all the time where
+ * tied), and what all of it takes packed. */
+uint64_t source_memory(const struct source *s, struct pool *pool);
+uint64_t source_memory_resident(const struct source *s, struct pool *pool);
 
 /* The object under "model" in a result stream, after the last tensor: id, name, steps,
  * bits_per_weight, stored_bytes, sparsity. NULL on error. */

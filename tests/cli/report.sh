@@ -27,7 +27,7 @@ dump "$work/one" >"$work/b"
 check "-j1 and -j2 give the same records" cmp "$work/a" "$work/b"
 
 mkdir -p "$work/figures/mine"
-cp reports/figure-1-perplexity/{query.sql,figure.json,caption.md} "$work/figures/mine"
+cp reports/figure-1-perplexity/{query.sql,figure.json,caption.md,caption.sql} "$work/figures/mine"
 check "a folder of FIGURES is rendered too" report "$work/out" FIGURES="$work/figures"
 check "as mine.svg" test -s "$work/out/mine.svg"
 

@@ -54,7 +54,7 @@ static const char description[] =
     "{\"title\": \"Unstructured\", \"where\": {\"column\": \"kind\", \"equals\": \"s\"},"
     " \"x\": {\"column\": \"x\", \"label\": \"Sparsity (%)\", \"min\": 0}},"
     "{\"title\": \"N:M\", \"where\": {\"column\": \"kind\", \"equals\": \"p\"},"
-    " \"x\": {\"column\": \"pattern\", \"label\": \"Pattern\", \"type\": \"category\"}},"
+    " \"x\": {\"column\": \"pattern\", \"label\": \"Pattern\", \"type\": \"category\",  \"order\": [\"1:2\", \"2:4\", \"4:8\"]}},"
     "{\"title\": \"Quantized\", \"where\": {\"column\": \"kind\", \"equals\": \"b\"},"
     " \"x\": {\"column\": \"x\", \"label\": \"Bits\", \"ticks\": \"values\", \"reverse\": true}}],"
     "\"y\": {\"column\": \"y\", \"low\": \"low\", \"high\": \"high\", \"label\": \"Perplexity\","
@@ -174,6 +174,23 @@ static void every_point_has_its_marker(void **state)
     assert_int_equal(count(cases[5][1], DRAW_MARKER), 2);
     assert_int_equal(count(cases[6][1], DRAW_MARKER), 0);
     assert_int_equal(count(cases[6][1], DRAW_TEXT), 1); /* says that there is nothing */
+}
+
+/* An order may name categories that the data lacks: they take no place. */
+static void absent_categories_take_no_place(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    (void)state;
+    put("figure.json", description);
+    put("query.sql", cases[0][1]);
+    assert_int_equal(load(&f, &e), 0);
+    assert_int_equal(f->panel[1].categories, 2);
+    assert_string_equal(f->panel[1].category[0], "2:4");
+    for (size_t i = 0; i < f->lines; i++)
+        if (f->line[i].panel == 1)
+            assert_true(f->line[i].point[0].x == (f->line[i].series ? 0 : 1));
+    figure_free(f);
 }
 
 static void drawing_check_sees_overlaps(void **state)
@@ -312,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(no_text_overlaps, setup, teardown),
         cmocka_unit_test_setup_teardown(every_point_has_its_marker, setup, teardown),
+        cmocka_unit_test_setup_teardown(absent_categories_take_no_place, setup, teardown),
         cmocka_unit_test(drawing_check_sees_overlaps),
         cmocka_unit_test_setup_teardown(errors_name_the_key, setup, teardown),
         cmocka_unit_test(ticks_are_round),

@@ -278,7 +278,7 @@ static void check_model(const char *model, struct pool *pool)
 {
     struct source s;
     struct pass *p = NULL;
-    struct pass_sequence list[8];
+    struct pass_sequence list[8] = {0};
     double worst_token = 0, worst_loss = 0, worst_logit = 0;
     json_t *g = golden(model, "golden.json");
     assert_non_null(g);

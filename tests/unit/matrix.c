@@ -153,7 +153,8 @@ static void floats(void **unused)
                 const size_t rows = sizes[s][0], cols = sizes[s][1];
                 const struct tensor like = {
                     .name = "w", .rank = 2, .shape = {rows, cols}, .rows = rows, .cols = cols};
-                values_from_f32((enum tensor_values)v, weight, rows * cols, narrow);
+                if (v != VALUES_F32)
+                    values_from_f32((enum tensor_values)v, weight, rows * cols, narrow);
                 const void *dense = v == VALUES_F32 ? (void *)weight : (void *)narrow;
                 if (tensor_encode(&store, &like, (enum tensor_values)v, dense,
                                   masked ? ENCODING_BITMAP : ENCODING_NONE, 0, 0, &e))

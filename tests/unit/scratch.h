@@ -17,13 +17,13 @@
 
 static char scratch[64] = "/tmp/kick-unit-XXXXXX";
 
-static int scratch_setup(void **state)
+static inline int scratch_setup(void **state)
 {
     (void)state;
     return mkdtemp(scratch) ? 0 : -1;
 }
 
-static int scratch_teardown(void **state)
+static inline int scratch_teardown(void **state)
 {
     char command[128];
     (void)state;
@@ -32,7 +32,7 @@ static int scratch_teardown(void **state)
 }
 
 /* Path of a file in the scratch directory; two may be in use at once. */
-static const char *scratch_path(const char *name)
+static inline const char *scratch_path(const char *name)
 {
     static char path[4][128];
     static int turn;

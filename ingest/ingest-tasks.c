@@ -1,0 +1,296 @@
+/* ingest-tasks: task items from plain jsonl, one object a line, for data that no other reader knows;
+ * and the files that lm-evaluation-harness writes with --log_samples, with their prompts as sent.
+ *
+ *   choice     question, options (or choices), answer (letter, number from 0, or the option's text)
+ *   factoid    question, aliases (or answers, gold, answer)
+ *   retrieval  the same; wiki and web, or context, as evidence; normalized (or normalized_aliases)
+ *   summary    article (or story), reference (or highlights, summary)
+ *   chat       turns, or text
+ * Any of them may have item (or id), group (or subject, bucket, category), and "prompt", which is
+ * then sent as it stands. {"shots":GROUP,"rows":[…]} before the items of that group are its shots. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "ingest.h"
+#include "json.h"
+
+static struct ingest_options o;
+static const char *task = "auto";
+static struct cli_option options[] = {
+    {0, "task", CLI_CHOICE, &task, "T", "auto (by its first row), choice, factoid …",
+     .choices = "auto|choice|factoid|retrieval|summary|chat", .result = true},
+    INGEST_OPTIONS(o),
+    {0},
+};
+
+static bool has(const json_t *row, const char *keys)
+{
+    return ingest_any(row, keys) != NULL;
+}
+
+/* A row of lm-evaluation-harness: "doc", "arguments" (a list of pairs, or an object of objects in
+ * newer versions) and "target". */
+static bool is_sample(const json_t *row)
+{
+    return has(row, "doc_id") && has(row, "arguments") && has(row, "doc");
+}
+
+static const char *task_of(const json_t *row)
+{
+    if (is_sample(row)) {
+        const json_t *a = json_object_get(row, "arguments");
+        const json_t *first = json_is_array(a) ? json_array_get(a, 0)
+                                               : json_object_get(a, "gen_args_0");
+        const json_t *second =
+            json_is_array(first) ? json_array_get(first, 1) : json_object_get(first, "arg_1");
+        return json_is_string(second) ? "choice" : "factoid";
+    }
+    if (has(row, "options choices"))
+        return "choice";
+    if (has(row, "turns"))
+        return "chat";
+    if (has(row, "article story"))
+        return "summary";
+    if (has(row, "wiki web context normalized normalized_aliases"))
+        return "retrieval";
+    if (has(row, "question prompt"))
+        return "factoid";
+    return NULL;
+}
+
+static json_t *text_or_number(json_t *v)
+{
+    char text[32];
+    if (json_is_string(v))
+        return json_incref(v);
+    if (!json_is_integer(v))
+        return NULL;
+    snprintf(text, sizeof text, "%lld", (long long)json_integer_value(v));
+    return json_string(text);
+}
+
+static int copy(json_t *item, const json_t *row, const char *key, const char *keys, struct error *e)
+{
+    json_t *v = ingest_any(row, keys);
+    if (!v)
+        return 0;
+    if (!json_is_string(v))
+        return error_set(e, "its \"%s\" is not text", key);
+    return json_object_set(item, key, v) ? error_set(e, "no memory for an item") : 0;
+}
+
+static int copy_list(json_t *item, const json_t *row, const char *key, const char *keys,
+                     struct error *e)
+{
+    json_t *list = ingest_strings(row, keys, e);
+    if (!list)
+        return -1;
+    return json_object_set_new(item, key, list) ? error_set(e, "no memory for an item") : 0;
+}
+
+/* The number of the right option. */
+static int answer_of(const json_t *row, const json_t *opt, json_int_t *answer, struct error *e)
+{
+    const json_t *v = ingest_any(row, "answer gold label");
+    const size_t n = json_array_size(opt);
+    if (json_is_integer(v)) {
+        *answer = json_integer_value(v);
+    } else {
+        const char *s = json_string_value(v);
+        *answer = -1;
+        if (s && strlen(s) == 1 && *s >= 'A' && *s < 'A' + (int)n)
+            *answer = *s - 'A';
+        for (size_t i = 0; s && *answer < 0 && i < n; i++)
+            if (!strcmp(s, json_string_value(json_array_get(opt, i))))
+                *answer = (json_int_t)i;
+    }
+    if (*answer < 0 || *answer >= (json_int_t)n)
+        return error_set(e, "its \"answer\" names none of its %zu options", n);
+    return 0;
+}
+
+static int choice(json_t *item, const json_t *row, struct error *e)
+{
+    const json_t *opt = ingest_any(row, "options choices"), *one;
+    json_int_t answer;
+    size_t i;
+    if (!json_is_array(opt) || json_array_size(opt) < 2 || json_array_size(opt) > 26)
+        return error_set(e, "it has no list of 2 to 26 \"options\"");
+    json_array_foreach(opt, i, one)
+    {
+        if (!json_is_string(one))
+            return error_set(e, "its option %zu is not text", i);
+    }
+    if (answer_of(row, opt, &answer, e))
+        return -1;
+    if (json_object_set(item, "options", (json_t *)opt) ||
+        json_object_set_new(item, "answer", json_integer(answer)))
+        return error_set(e, "no memory for an item");
+    return copy(item, row, "discipline", "discipline", e);
+}
+
+/* An argument pair in either of the two layouts. */
+static const json_t *argument(const json_t *row, size_t i, int which)
+{
+    const json_t *a = json_object_get(row, "arguments");
+    char key[32];
+    if (json_is_array(a))
+        return json_array_get(json_array_get(a, i), (size_t)which);
+    snprintf(key, sizeof key, "gen_args_%zu", i);
+    return json_object_get(json_object_get(a, key), which ? "arg_1" : "arg_0");
+}
+
+static int sample(json_t *item, const json_t *row, const char *kind, struct error *e)
+{
+    const json_t *prompt = argument(row, 0, 0), *doc = json_object_get(row, "doc");
+    json_t *target = json_object_get(row, "target");
+    if (!json_is_string(prompt))
+        return error_set(e, "its \"arguments\" have no prompt");
+    if (json_object_set(item, "prompt", (json_t *)prompt))
+        return error_set(e, "no memory for an item");
+    if (strcmp(kind, "choice")) {
+        const json_t *stop = json_object_get(argument(row, 0, 1), "until");
+        json_t *aliases = NULL;
+        if (json_is_string(target) || json_is_array(target))
+            aliases = ingest_strings(row, "target", e);
+        if (!aliases)
+            aliases = ingest_strings(doc, "answers answer aliases", e);
+        if (!aliases || json_object_set_new(item, "aliases", aliases))
+            return -1;
+        if (json_is_array(stop))
+            json_object_set(item, "stop", (json_t *)stop);
+        return 0;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0;; i++) {
+        const json_t *next = argument(row, i, 1), *before = argument(row, i, 0);
+        if (!json_is_string(next))
+            break;
+        if (!json_is_string(before) || strcmp(json_string_value(before), json_string_value(prompt))) {
+            json_decref(list);
+            return error_set(e, "its options have prompts of their own, which is not supported");
+        }
+        json_array_append(list, (json_t *)next);
+    }
+    json_int_t answer = -1;
+    const size_t n = json_array_size(list);
+    if (json_is_integer(target))
+        answer = json_integer_value(target);
+    else if (json_is_string(target))
+        answer = strtol(json_string_value(target), NULL, 10);
+    if (json_object_set_new(item, "continuations", list))
+        return error_set(e, "no memory for an item");
+    if (n < 2 || answer < 0 || answer >= (json_int_t)n)
+        return error_set(e, "its \"target\" names none of its %zu options", n);
+    return json_object_set_new(item, "answer", json_integer(answer));
+}
+
+static int convert(json_t *item, const json_t *row, const char *kind, struct error *e)
+{
+    if (copy(item, row, "question", "question", e) || copy(item, row, "prompt", "prompt", e))
+        return -1;
+    if (!strcmp(kind, "choice"))
+        return choice(item, row, e);
+    if (!strcmp(kind, "chat")) {
+        if (copy_list(item, row, "turns", "turns text", e))
+            return -1;
+        return has(row, "reference") ? copy_list(item, row, "reference", "reference", e) : 0;
+    }
+    if (!strcmp(kind, "summary"))
+        return copy(item, row, "story", "story article", e) ||
+                       copy(item, row, "article", "article story", e) ||
+                       copy(item, row, "reference", "reference highlights summary", e)
+                   ? -1
+                   : 0;
+    if (copy_list(item, row, "aliases", "aliases answers gold normalized normalized_aliases answer",
+                  e))
+        return -1;
+    if (has(row, "normalized normalized_aliases") &&
+        copy_list(item, row, "normalized", "normalized normalized_aliases", e))
+        return -1;
+    return copy(item, row, "wiki", "wiki", e) || copy(item, row, "web", "web context", e) ? -1 : 0;
+}
+
+static int put(struct ingest *g, const json_t *row, const char *kind, size_t number,
+               struct error *e)
+{
+    char fallback[32];
+    if (has(row, "shots"))
+        return ingest_record(g, json_incref((json_t *)row), e) ? -2 : 0;
+    json_t *item = json_object(), *id = text_or_number(ingest_any(row, "item id doc_id"));
+    json_t *group = text_or_number(ingest_any(row, "group subject bucket category"));
+    snprintf(fallback, sizeof fallback, "%zu", number - 1);
+    if (!id)
+        id = json_string(fallback);
+    if (!item || json_object_set_new(item, "item", id) ||
+        (group && json_object_set_new(item, "group", group))) {
+        json_decref(item);
+        return error_set(e, "no memory for an item");
+    }
+    if (is_sample(row) ? sample(item, row, kind, e) : convert(item, row, kind, e)) {
+        json_decref(item);
+        return -1;
+    }
+    if (json_is_array(json_object_get(row, "stop")))
+        json_object_set(item, "stop", json_object_get(row, "stop"));
+    return ingest_item(g, item, e) ? -2 : 0;
+}
+
+/* The task that the first row which is an object tells. */
+static const char *first_task(const struct ingest_file *f)
+{
+    const char *line, *kind = NULL;
+    struct error ignored;
+    size_t at = 0, n;
+    while (!kind && ingest_line(&f->bytes, &at, &line, &n)) {
+        json_t *row = n ? json_parse(line, n, "row", &ignored) : NULL;
+        if (row && !has(row, "shots"))
+            kind = task_of(row);
+        json_decref(row);
+    }
+    return kind;
+}
+
+static int run(struct cli *c, struct error *e)
+{
+    struct ingest g;
+    struct ingest_file f = {0};
+    const char *line, *kind = task;
+    size_t at = 0, n, number = 0;
+    int result = -1;
+    if (ingest_new(&g, c, &o, e) || ingest_file_read(&g, &f, cli_input(c), e))
+        goto out;
+    if (!strcmp(task, "auto") && !(kind = first_task(&f))) {
+        error_set(e, "%s: no row tells which task it is of; say --task", f.path);
+        goto out;
+    }
+    if (ingest_start(&g, kind, cli_input(c), e))
+        goto out;
+    while (!ingest_full(&g) && ingest_line(&f.bytes, &at, &line, &n)) {
+        number++;
+        if (n == 0)
+            continue;
+        json_t *row = json_parse(line, n, "this row", e);
+        const int got = row ? put(&g, row, kind, number, e) : -1;
+        json_decref(row);
+        if (got == -2 || (got && ingest_bad(&g, f.path, number, e)))
+            goto out;
+    }
+    result = ingest_finish(&g, e);
+out:
+    ingest_file_free(&f);
+    ingest_free(&g);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.name = "ingest-tasks",
+                    .revision = 1,
+                    .summary = "read plain jsonl, or lm-evaluation-harness samples, as a task stream",
+                    .operand = "[FILE]",
+                    .flags = CLI_OUTPUT,
+                    .options = options};
+    return cli_main(&c, argc, argv, run);
+}

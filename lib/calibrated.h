@@ -1,0 +1,100 @@
+/* The frame of the calibrated methods: a model stream in, a model stream out, block by block.
+ *
+ * For each block its tensors are collected; all calibration samples go through it with its dense
+ * weights, while what enters the projections is measured; the projections are compressed and
+ * written; the samples go through the compressed block, which gives the next block its inputs. (So
+ * Wanda's, SparseGPT's and GPTQ's released code; --true-sequential takes {q, k, v}, {o}, {gate, up},
+ * {down} one after another, each measured behind those already compressed.)
+ *
+ * Memory: one block, the activations of all samples (in a temporary file above a limit), the
+ * statistics of a block's four inputs, and the working memory of one matrix. */
+#ifndef KICK_CALIBRATED_H
+#define KICK_CALIBRATED_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "calibration.h"
+#include "cli.h"
+#include "error.h"
+#include "forward.h"
+#include "hessian.h"
+#include "model.h"
+#include "pool.h"
+#include "tensor.h"
+
+enum calibrated_statistic {
+    STATISTIC_SQUARES, /* sums of squares of each column */
+    STATISTIC_ABSOLUTE, /* sums of absolute values, in the same place */
+    STATISTIC_HESSIAN,
+};
+
+/* What was measured where several projections take their input: q, k, v; o; gate, up; down. */
+struct calibrated_site {
+    size_t cols;
+    size_t samples, tokens;
+    double *squares;        /* (cols): sum over the samples of an f32 sum over their tokens */
+    struct hessian hessian; /* or this */
+    struct factor factor;   /* of the Hessian, kept by the method; panel NULL: not made yet */
+    uint32_t *order;        /* (cols) likewise; NULL: none */
+    float *probe;           /* (probes, stride): some of the inputs, for the error */
+    size_t probes, stride;
+    /* Set by prepare(): weights behind the input are multiplied by fold (cols) before they are
+     * compressed, what produces it is divided by it; NULL: as it is. */
+    float *fold;
+    double alpha;  /* the method's */
+    float *folded; /* the probes divided by fold */
+};
+
+/* A projection to compress. */
+struct calibrated_layer {
+    const struct tensor *like; /* name, shape and type; no values */
+    enum model_role role;
+    size_t block;
+    float *w;          /* (rows, sweep_stride(cols)), zeros beyond cols; the method may change it */
+    bool pruned;       /* an earlier step removed weights: the zeros are to stay */
+    struct calibrated_site *site;
+    json_t *note;      /* of this step, to which the method may add */
+};
+
+struct calibrated {
+    struct cli *cli;
+    const struct calibration_options *calibration;
+    enum calibrated_statistic statistic;
+    bool sequential; /* --true-sequential */
+    uint64_t matrix_bytes; /* per weight of the largest matrix: the method's working memory */
+    void *context;
+    /* May be NULL: sets a site's fold, for the `count` matrices behind it. Only asked where what
+     * produces the input is linear in each channel: norm weights, v where each head has its own, up. */
+    int (*prepare)(struct calibrated *c, struct calibrated_site *s, const struct matrix *const *m,
+                   size_t count, struct error *e);
+    /* Makes *out (which owns or borrows from nothing that is gone before the next call) from l. */
+    int (*compress)(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
+                    struct error *e);
+
+    /* Filled by calibrated_run(): */
+    struct pool *pool;
+    const struct kernels *kernels;
+    struct model model;
+};
+
+/* Runs the whole stage: reads cli_input(), writes cli->output. */
+int calibrated_run(struct calibrated *c, struct error *e);
+
+/* An encoded copy of l->w in the matrix's own float type: the buffers are the store's. */
+int calibrated_floats(const struct calibrated_layer *l, enum tensor_encoding encoding, int n, int m,
+                      struct tensor_store *out, struct error *e);
+
+/* An int tensor from codes (rows, cols), scale and zero (rows, groups) and g_idx (cols, or NULL), all
+ * copied. Where zeros of a pruned matrix are to stay and a mask saves bytes, it gets one. */
+int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, size_t group,
+                     const uint8_t *codes, const float *scale, const uint8_t *zero,
+                     const int32_t *g_idx, struct tensor_store *out, struct error *e);
+
+/* The factor of the layer's Hessian, made once for all that share the input. */
+int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+                      enum factor_precision precision, bool by_diagonal, struct error *e);
+
+#endif

@@ -1,0 +1,67 @@
+/* Second moments of a layer's inputs, and what SparseGPT and GPTQ need of them.
+ *
+ *   H = (2 / N) sum over the N calibration samples of X^T X        X: (tokens, columns)
+ *   H^-1 = U^T U, U upper triangular                               (Frantar, Alistarh 2022, 2023)
+ *
+ * U comes straight from H: with the columns in reverse order H = L L^T (Cholesky), and U is the
+ * inverse of L, reversed again: 2n^3/3 operations, where inverting H first takes 4n^3/3.
+ *
+ * Exact: an entry of X^T X is one chain over the tokens of a sample (kernel.h); samples are added
+ * in order in f64. All other products are chains too. Threads take tiles, never tokens. */
+#ifndef KICK_HESSIAN_H
+#define KICK_HESSIAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "kernel.h"
+#include "pool.h"
+
+struct hessian {
+    size_t n;       /* columns */
+    double *sum;    /* lower triangle, row i at i (i + 1) / 2: sums of X^T X */
+    size_t samples; /* N */
+    float *turned;  /* working memory of hessian_add(): a sample, transposed */
+    size_t room;    /* floats of it */
+};
+
+int hessian_new(struct hessian *h, size_t n, struct error *e);
+void hessian_free(struct hessian *h);
+
+/* Adds one sample: x (rows, n), rows ldx floats apart, readable up to n rounded up to 16. */
+int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
+                const float *x, size_t ldx, struct error *e);
+
+/* Entry (i, j) as the released code has it, in f32. */
+float hessian_at(const struct hessian *h, size_t i, size_t j);
+
+/* Bytes of a Hessian of n columns; of a factor while it is made. */
+size_t hessian_bytes(size_t n);
+size_t factor_bytes(size_t n);
+
+enum factor_precision {
+    FACTOR_AUTO, /* f32 (f64 up to 512 columns), then f64 where f32 fails, then more damping */
+    FACTOR_F64,
+    FACTOR_F32, /* f32 first for any size */
+};
+
+struct factor {
+    size_t n, padded; /* padded: n rounded up to 16; what is beyond n is the identity */
+    float *panel;     /* U, columns in panels: U_ij at ((j / 16) * padded + i) * 16 + j % 16 */
+    float *diagonal;  /* (padded) U_ii */
+    uint8_t *dead;    /* (n) columns whose inputs are all zero; their H_ii was set to 1 */
+    size_t dead_count;
+    double damping; /* share of the mean of H's diagonal that was added to it */
+    bool f64;       /* made in double precision */
+};
+
+/* The factor of H, its columns in `order` (n column numbers; NULL: as they are), damped by at least
+ * `damping`: where H is then not positive definite the damping grows tenfold, up to 1. */
+int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
+               enum factor_precision precision, const struct kernels *k, struct pool *pool,
+               struct error *e);
+void factor_free(struct factor *f);
+
+#endif

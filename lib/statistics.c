@@ -1,0 +1,306 @@
+/* Proportions, paired tests, bootstrap, divergences. Sources are named in the header. */
+#include "statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fmath.h"
+#include "memory.h"
+
+/* Stirling's series at x >= 15, reached by Gamma(x) = Gamma(x + k) / (x (x+1) … ). */
+double statistics_log_gamma(double x)
+{
+    static const double series[] = {1.0 / 12,   -1.0 / 360,     1.0 / 1260, -1.0 / 1680,
+                                    1.0 / 1188, -691.0 / 360360, 1.0 / 156};
+    double product = 1, sum = 0;
+    for (; x < 15; x += 1)
+        product *= x;
+    double power = 1 / x;
+    for (size_t i = 0; i < sizeof series / sizeof *series; i++, power /= x * x)
+        sum += series[i] * power;
+    return (x - 0.5) * fmath_log(x) - x + 0.91893853320467274178 + sum - fmath_log(product);
+}
+
+/* Upper tail: the power series of erf below 3, a continued fraction above. */
+double statistics_normal_tail(double z)
+{
+    if (z < 0)
+        return 1 - statistics_normal_tail(-z);
+    const double density = fmath_exp(-0.5 * z * z) * 0.39894228040143267794;
+    if (z < 3) {
+        double term = z, sum = z;
+        for (int k = 3; term > 1e-17 * sum && k < 400; k += 2) {
+            term *= z * z / k;
+            sum += term;
+        }
+        return 0.5 - density * sum;
+    }
+    double f = z;
+    for (int k = 300; k > 0; k--)
+        f = z + k / f;
+    return density / f;
+}
+
+double statistics_normal_quantile(double p)
+{
+    double low = -40, high = 40;
+    for (int i = 0; i < 200 && low < high; i++) {
+        const double z = 0.5 * (low + high);
+        const bool above = p < 0.5 ? statistics_normal_tail(-z) > p
+                                   : statistics_normal_tail(z) < 1 - p;
+        if (z <= low || z >= high)
+            break;
+        if (above)
+            high = z;
+        else
+            low = z;
+    }
+    return 0.5 * (low + high);
+}
+
+/* ---- McNemar, Holm -----------------------------------------------------------------------------
+ */
+
+struct mcnemar statistics_mcnemar(uint64_t b, uint64_t c)
+{
+    const uint64_t least = b < c ? b : c;
+    const double n = (double)(b + c), k = (double)least;
+    const double log2 = 0.69314718055994530942;
+    struct mcnemar m = {1, 1, NAN};
+    if (b + c == 0)
+        return m;
+    /* Terms C(n, i) / 2^n from i = least downwards: each is the one before times i / (n - i + 1). */
+    const double at = fmath_exp(statistics_log_gamma(n + 1) - statistics_log_gamma(k + 1) -
+                                statistics_log_gamma(n - k + 1) - n * log2);
+    double term = at, sum = at;
+    for (double i = k; i >= 1 && term > sum * 1e-18; i--) {
+        term *= i / (n - i + 1);
+        sum += term;
+    }
+    m.mid = 2 * sum - at;
+    m.exact = 2 * sum < 1 ? 2 * sum : 1;
+    if (b == c)
+        m.exact = m.mid = 1;
+    double d = (b > c ? (double)(b - c) : (double)(c - b)) - 1;
+    if (d < 0)
+        d = -d; /* as statsmodels and R square it */
+    const double z = sqrt(d * d / n);
+    m.corrected = 2 * statistics_normal_tail(z);
+    return m;
+}
+
+struct ranked {
+    double p;
+    size_t at;
+};
+
+static int ranked_compare(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->p != y->p)
+        return x->p < y->p ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+int statistics_holm(const double *p, size_t n, double *adjusted, struct error *e)
+{
+    struct ranked *list = memory_new(n, sizeof *list, "p values", e);
+    double most = 0;
+    if (!list)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct ranked){p[i], i};
+    qsort(list, n, sizeof *list, ranked_compare);
+    for (size_t i = 0; i < n; i++) {
+        const double x = list[i].p * (double)(n - i);
+        most = x > most ? x : most;
+        adjusted[list[i].at] = most < 1 ? most : 1;
+    }
+    free(list);
+    return 0;
+}
+
+/* ---- proportions -------------------------------------------------------------------------------
+ */
+
+struct interval statistics_wilson(uint64_t k, uint64_t n, double level)
+{
+    if (n == 0)
+        return (struct interval){0, 1};
+    const double z = statistics_normal_quantile(0.5 + level / 2), z2 = z * z, m = (double)n;
+    const double p = (double)k / m, middle = p + z2 / (2 * m);
+    const double half = z * sqrt(p * (1 - p) / m + z2 / (4 * m * m)), scale = 1 + z2 / m;
+    const double low = (middle - half) / scale, high = (middle + half) / scale;
+    return (struct interval){k == 0 || low < 0 ? 0 : low, k == n || high > 1 ? 1 : high};
+}
+
+/* Regularised incomplete beta function by Lentz's continued fraction. */
+static double beta_fraction(double a, double b, double x)
+{
+    const double tiny = 1e-300;
+    double c = 1, d = 1 - (a + b) * x / (a + 1);
+    d = 1 / (fabs(d) < tiny ? tiny : d);
+    double f = d;
+    for (int m = 1; m < 100000; m++) {
+        const double u = m, even = u * (b - u) * x / ((a + 2 * u - 1) * (a + 2 * u));
+        const double odd = -(a + u) * (a + b + u) * x / ((a + 2 * u) * (a + 2 * u + 1));
+        for (int i = 0; i < 2; i++) {
+            const double t = i ? odd : even;
+            d = 1 + t * d;
+            d = 1 / (fabs(d) < tiny ? tiny : d);
+            c = 1 + t / c;
+            c = fabs(c) < tiny ? tiny : c;
+            f *= c * d;
+        }
+        if (fabs(c * d - 1) < 1e-16)
+            break;
+    }
+    return f;
+}
+
+static double beta_below(double a, double b, double x)
+{
+    if (x <= 0 || x >= 1)
+        return x > 0;
+    const double front = fmath_exp(statistics_log_gamma(a + b) - statistics_log_gamma(a) -
+                                   statistics_log_gamma(b) + a * fmath_log(x) + b * fmath_log(1 - x));
+    if (x < (a + 1) / (a + b + 2))
+        return front * beta_fraction(a, b, x) / a;
+    return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+static double beta_quantile(double a, double b, double p)
+{
+    double low = 0, high = 1;
+    for (int i = 0; i < 200; i++) {
+        const double x = 0.5 * (low + high);
+        if (x <= low || x >= high)
+            break;
+        if (beta_below(a, b, x) < p)
+            low = x;
+        else
+            high = x;
+    }
+    return 0.5 * (low + high);
+}
+
+struct interval statistics_clopper_pearson(uint64_t k, uint64_t n, double level)
+{
+    const double x = (double)k, m = (double)n, tail = (1 - level) / 2;
+    if (n == 0)
+        return (struct interval){0, 1};
+    return (struct interval){k == 0 ? 0 : beta_quantile(x, m - x + 1, tail),
+                             k == n ? 1 : beta_quantile(x + 1, m - x, 1 - tail)};
+}
+
+/* ---- bootstrap ---------------------------------------------------------------------------------
+ */
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+void statistics_sort(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, compare);
+}
+
+double statistics_quantile(const double *sorted, size_t n, double q)
+{
+    const double at = (double)(n - 1) * q, low = floor(at);
+    const size_t i = (size_t)low;
+    return i + 1 < n ? sorted[i] + (at - low) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
+}
+
+int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
+                         struct random_key key, struct bootstrap *out, struct error *e)
+{
+    double sum = 0, squares = 0;
+    if (n == 0 || draws == 0)
+        return error_set(e, "a bootstrap needs at least one value and one draw");
+    double *mean = memory_new(draws, sizeof *mean, "a bootstrap", e);
+    if (!mean)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    out->mean = sum / (double)n;
+    double all = 0;
+    for (size_t b = 0; b < draws; b++) {
+        sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += x[random_below(key, b, i, n)];
+        mean[b] = sum / (double)n;
+        all += mean[b];
+    }
+    all /= (double)draws;
+    for (size_t b = 0; b < draws; b++)
+        squares += (mean[b] - all) * (mean[b] - all);
+    out->deviation = draws > 1 ? sqrt(squares / (double)(draws - 1)) : 0;
+    statistics_sort(mean, draws);
+    out->interval.low = statistics_quantile(mean, draws, (1 - level) / 2);
+    out->interval.high = statistics_quantile(mean, draws, 1 - (1 - level) / 2);
+    free(mean);
+    return 0;
+}
+
+double statistics_detectable(const double *difference, size_t n, double alpha, double power)
+{
+    double sum = 0, squares = 0;
+    if (n < 2)
+        return NAN;
+    for (size_t i = 0; i < n; i++)
+        sum += difference[i];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++)
+        squares += (difference[i] - mean) * (difference[i] - mean);
+    const double s = sqrt(squares / (double)(n - 1));
+    return (statistics_normal_quantile(1 - alpha / 2) + statistics_normal_quantile(power)) * s /
+           sqrt((double)n);
+}
+
+/* ---- agreement ---------------------------------------------------------------------------------
+ */
+
+void flips_add(struct flips *f, bool right_before, bool right_after, bool same_answer)
+{
+    f->n++;
+    f->right_before += right_before;
+    f->right_after += right_after;
+    f->right_to_wrong += right_before && !right_after;
+    f->wrong_to_right += !right_before && right_after;
+    f->wrong_to_other += !right_before && !right_after && !same_answer;
+}
+
+static double log_sum(const float *x, size_t n, size_t *best)
+{
+    double sum = 0;
+    *best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[*best])
+            *best = i;
+    const double max = (double)x[*best];
+    for (size_t i = 0; i < n; i++)
+        sum += fmath_exp((double)x[i] - max);
+    return max + fmath_log(sum);
+}
+
+struct divergence statistics_divergence(const float *p, const float *q, size_t n)
+{
+    struct divergence d = {0};
+    size_t best_p, best_q;
+    const double lp = log_sum(p, n, &best_p), lq = log_sum(q, n, &best_q);
+    for (size_t i = 0; i < n; i++) {
+        const double a = (double)p[i] - lp, b = (double)q[i] - lq;
+        const double x = fmath_exp(a), y = fmath_exp(b), m = 0.5 * (x + y);
+        d.kl_pq += x * (a - b);
+        d.kl_qp += y * (b - a);
+        if (m > 0) {
+            const double log_m = fmath_log(m);
+            d.js += 0.5 * ((x > 0 ? x * (a - log_m) : 0) + (y > 0 ? y * (b - log_m) : 0));
+        }
+    }
+    d.agree = best_p == best_q;
+    return d;
+}

@@ -1,0 +1,67 @@
+/* Uncertainty of scores: proportions, paired tests, bootstrap, divergences. Everything is plain
+ * double arithmetic in a fixed order; no libm. */
+#ifndef KICK_STATISTICS_H
+#define KICK_STATISTICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "random.h"
+
+/* ln Gamma(x), x > 0; standard normal upper tail and quantile (0 < p < 1). */
+double statistics_log_gamma(double x);
+double statistics_normal_tail(double z);
+double statistics_normal_quantile(double p);
+
+/* McNemar (1947) on discordant counts b and c: exact two-sided binomial, its mid-p, and the
+ * chi-square with continuity correction (NaN for b + c = 0). */
+struct mcnemar {
+    double exact, mid, corrected;
+};
+struct mcnemar statistics_mcnemar(uint64_t b, uint64_t c);
+
+/* Holm (1979): adjusted[i] of p[i], monotone, at most 1. */
+int statistics_holm(const double *p, size_t n, double *adjusted, struct error *e);
+
+/* k of n: Wilson (1927) and Clopper–Pearson (1934) intervals at a level such as 0.95. */
+struct interval {
+    double low, high;
+};
+struct interval statistics_wilson(uint64_t k, uint64_t n, double level);
+struct interval statistics_clopper_pearson(uint64_t k, uint64_t n, double level);
+
+/* q-th quantile (0…1) of n ascending numbers, linear at (n - 1) q. */
+double statistics_quantile(const double *sorted, size_t n, double q);
+void statistics_sort(double *x, size_t n);
+
+/* Percentile bootstrap of the mean: draw b takes x[random_below(key, b, i, n)] for i < n. */
+struct bootstrap {
+    double mean, deviation; /* of x; standard deviation of the draws' means */
+    struct interval interval;
+};
+int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
+                         struct random_key key, struct bootstrap *out, struct error *e);
+
+/* Smallest mean difference that a two-sided paired test at `alpha` finds with `power`: (z + z') s /
+ * sqrt(n), s the standard deviation of the n differences. */
+double statistics_detectable(const double *difference, size_t n, double alpha, double power);
+
+/* What became of items between two models. flips = (right_to_wrong + wrong_to_right) / n; all_flips
+ * adds the wrong answers that became other wrong ones (Dutta et al. 2024). */
+struct flips {
+    size_t n, right_before, right_after, right_to_wrong, wrong_to_right, wrong_to_other;
+};
+void flips_add(struct flips *f, bool right_before, bool right_after, bool same_answer);
+
+/* KL(p|q) = sum p ln(p/q), KL(q|p), JS = KL(p|m)/2 + KL(q|m)/2 with m = (p + q)/2, in nats, of the
+ * softmax of two rows of n logits, computed in double; whether both have the same largest (the
+ * first of equals). */
+struct divergence {
+    double kl_pq, kl_qp, js;
+    bool agree;
+};
+struct divergence statistics_divergence(const float *p, const float *q, size_t n);
+
+#endif
