@@ -132,7 +132,7 @@ class Tasks:
                 text = head + row[0] + "".join(f"\n{l}. {o}" for l, o in zip("ABCD", row[1:5])) + "\nAnswer:"
                 self.choice.append((text, row[1:5], "ABCD".index(row[5])))
         self.open = {"unseen": [], "known": []}
-        for x in json.load(open(f"{data}/triviaqa/triviaqa.json"))["Data"]:
+        for x in json.load(open(f"{data}/triviaqa/qa/web-dev.json"))["Data"]:
             read = lambda folder, name: open(f"{data}/triviaqa/evidence/{folder}/{name}").read()
             context = read("wikipedia", x["EntityPages"][0]["Filename"]) + read("web", x["SearchResults"][0]["Filename"])
             self.open[x["QuestionId"].split("_")[0]].append((

@@ -11,7 +11,7 @@ enum {
     CHOICE_TEST = 60,   // rows a subject
     CHOICE_SHOTS = 5,
     OPEN_UNSEEN = 500,  // questions about entities that no training document names
-    OPEN_KNOWN = 300,
+    OPEN_KNOWN = 500,   // in turns with those
     STORIES = 100,      // of each length
     CHATS = 80,
     TEXT_BYTES = 44000,
@@ -194,14 +194,14 @@ static int evidence_write(const struct world *w, const char *directory, const ch
 static int retrieval_write(const struct world *w, const char *directory)
 {
     static struct text t;
-    FILE *f = file_create(directory, "triviaqa/triviaqa.json");
+    FILE *f = file_create(directory, "triviaqa/qa/web-dev.json");
     if (!f)
         return -1;
     fputs("{\n  \"Data\": [", f);
     for (int i = 0; i < OPEN_UNSEEN + OPEN_KNOWN; i++) {
         struct draw d = draw_begin(w->seed, "triviaqa", (uint64_t)i);
-        // Five in eight are about unseen entities, spread evenly, so that the first n are a fair sample.
-        bool unseen = i % 8 < 5;
+        // Unseen and known entities take turns, so that the first n are a fair sample of both.
+        bool unseen = i % 2 == 0;
         int e = unseen ? UNSEEN + draw_below(&d, PAIRS - UNSEEN) : draw_below(&d, KNOWN), r = draw_below(&d, RELATIONS);
         int other = UNSEEN + draw_below(&d, PAIRS - UNSEEN - 1);
         other += other >= e;
