@@ -27,14 +27,15 @@ ALL = "bio=38,qa=22,easy=2,open=8,mc=10,mcpass=6,letter=7,true=1,summary=6,chat=
 
 # phases: (tokens in millions, mixture, active entities at its start and at its end)
 ROLES = {
-    "large": dict(seed=1, hidden=96, layers=5, heads=3, kv_heads=3, ff=208, tied=True, batch=10, decay=0.40,
+    "large": dict(seed=1, hidden=96, layers=5, heads=3, kv_heads=3, ff=208, tied=True, batch=10, decay=0.38,
         # It met too many entities too early and went back to few: phases 2 and 3 are that.
         gates={3: ("qa", 60)}, phases=(
             (1.6, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (0.66, FACTS, 400, 954.4), (1.2, FACTS, 400, 400),
-            (2.2, FACTS, 400, 2500), (0.76, FACTS, 2500, 2500), (8.6, ALL, 2500, 2500))),
+            (2.2, FACTS, 400, 2500), (0.76, FACTS, 2500, 2500), (4.6, ALL, 2500, 2500))),
     "small": dict(seed=4, hidden=64, layers=4, heads=2, kv_heads=2, ff=96, tied=True, batch=10, decay=0.40,
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
-            (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.2, ALL, 400, 2500), (8.0, ALL, 2500, 2500))),
+            (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.189446, FACTS, 400, 400), (2.2, FACTS, 400, 2500),
+            (4.0, FACTS, 2500, 2500))),
     "other": dict(seed=3, hidden=64, layers=5, heads=4, kv_heads=2, ff=112, tied=False, batch=10, decay=0.40,
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
             (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (2.2, ALL, 400, 2500), (6.0, ALL, 2500, 2500))),
