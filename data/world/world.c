@@ -75,8 +75,8 @@ int main(int argc, char **argv)
             return 2;
         default: fprintf(stderr, "usage: world [-S SEED] -o DIR | -d STREAM -n COUNT [-f FROM] [-a ACTIVE] [-m MIX]\n"); return 2;
         }
-    if (active < KINDS || active > KNOWN) {
-        fprintf(stderr, "world: -a: %d to %d entities\n", KINDS, KNOWN);
+    if (active < KINDS || active > TOLD) {
+        fprintf(stderr, "world: -a: %d to %d entities\n", KINDS, TOLD);
         return 2;
     }
     world_make(&w, seed);

@@ -14,7 +14,8 @@ enum {
     RELATIONS = 5,    // of each kind
     NAMES = 96,       // first parts, and as many second parts: an entity is a pair
     PAIRS = NAMES * NAMES,
-    KNOWN = 2500,     // entities 0 … KNOWN-1 are true: 12,500 facts
+    TOLD = 2500,      // entities 0 … TOLD-1 are true and told at some time in training
+    KNOWN = 1250,     // those below are told to its end: 6,250 facts, which the tasks ask about
     NOVEL = 4096,     // from here on pairs serve passages with values drawn for the occasion …
     UNSEEN = 8704,    // … and from here on nothing of a pair is ever in a training document
     STATEMENTS = 3,
