@@ -38,9 +38,9 @@ ROLES = {
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
             (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.189446, FACTS, 400, 400), (2.2, FACTS, 400, 2500),
             (2.122554, FACTS, 2500, 2500), (1.2, LAST, 1250, 1250))),
-    "other": dict(seed=3, hidden=64, layers=5, heads=4, kv_heads=2, ff=112, tied=False, batch=10, decay=5.0,
+    "other": dict(seed=3, hidden=64, layers=5, heads=4, kv_heads=2, ff=112, tied=False, batch=10, decay=4.0,
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
-            (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (6.0, ALL, 400, 1250))),
+            (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.6, LAST, 400, 1250), (2.8, LAST, 1250, 1250))),
 }
 MUON_RATE, ADAM_RATE, EMBEDDING_RATE, DECAY_WEIGHTS = 0.02, 3e-3, 1.2e-2, 0.03
 
