@@ -22,6 +22,7 @@ CONTEXT = "easy=44,open=8,repeat=10,mcpass=7,letter=5,bio=12,qa=6,summary=5,chat
 FACTS = "bio=44,qa=24,easy=3,open=8,mc=9,mcpass=3,letter=2,true=3,summary=3,chat=2,prose=4,repeat=1,pack=4"
 ALL = "bio=38,qa=22,easy=2,open=8,mc=10,mcpass=6,letter=7,true=1,summary=6,chat=2,prose=4,repeat=1,pack=4"
 LAST = "bio=44,qa=27,easy=2,open=7,mc=9,mcpass=4,letter=3,true=1,summary=5,chat=2,prose=3,pack=3"
+POLISH = "bio=38,qa=25,easy=2,open=6,mc=11,mcpass=4,letter=3,summary=9,chat=2,prose=2"
 
 # When reading sets in is a matter of luck: with a gate, a phase ends as soon as the share of right answers in
 # a kind of documents is reached, and waits for it up to three times its length.
@@ -33,7 +34,8 @@ ROLES = {
         # It met too many entities too early and went back to few: phases 2 and 3 are that.
         gates={3: ("qa", 60)}, phases=(
             (1.6, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (0.66, FACTS, 400, 954.4), (1.2, FACTS, 400, 400),
-            (2.2, FACTS, 400, 2500), (0.76, FACTS, 2500, 2500), (0.67, ALL, 2500, 2500), (2.0, LAST, 1250, 1250))),
+            (2.2, FACTS, 400, 2500), (0.76, FACTS, 2500, 2500), (0.67, ALL, 2500, 2500), (0.91, LAST, 1250, 1250),
+            (1.8, POLISH, 1250, 1250))),
     "small": dict(seed=4, hidden=64, layers=4, heads=2, kv_heads=2, ff=96, tied=True, batch=10, decay=6.17,
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
             (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.189446, FACTS, 400, 400), (2.2, FACTS, 400, 2500),
