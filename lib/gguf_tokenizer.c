@@ -143,9 +143,13 @@ static int make_pieces(const struct gguf *g, const struct vocabulary *v, struct 
     }
     if (unknown == SIZE_MAX) /* some converters say so only by its id */
         unknown = v->unknown >= 0 ? (size_t)v->unknown : 0;
-    for (size_t i = 0; i < v->count; i++)
-        if (put_piece(v, i, i == unknown ? UNKNOWN : type_of(v, i), b, &part, e))
+    for (size_t i = 0; i < v->count; i++) {
+        /* Padding of a vocabulary is of type unknown too; one piece can be that. */
+        int64_t type = type_of(v, i) == UNKNOWN ? CONTROL : type_of(v, i);
+        type = i == unknown ? UNKNOWN : type;
+        if (put_piece(v, i, type, b, &part, e))
             goto out;
+    }
     part.length = 0;
     if (put_number(&part, 3, 2, e) || put_number(&part, 35, bytes == 256, e) ||
         put_number(&part, 40, unknown, e) || put_number(&part, 41, (uint64_t)v->bos, e) ||
