@@ -63,6 +63,8 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
+$(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -95,6 +97,30 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- the embedded world and its models (data/README.md) ----------------------------------------------
+# data/out holds the texts and tasks; made when first needed, then make reads itself again.
+$(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS)
+
+data/out/made.mk: $(BUILD)/world
+	@$< -o $(@D) && touch $@
+
+ifneq ($(filter report world,$(MAKECMDGOALS)),)
+ifeq ($(DATA),)
+-include data/out/made.mk
+endif
+endif
+
+# Training needs PyTorch, tokenizers and safetensors; PYTHON says where they are. It can be interrupted.
+PYTHON ?= python3
+.PHONY: world models
+world: data/out/made.mk
+models: $(BUILD)/world
+	@for r in large small other; do $(PYTHON) data/train/train.py $$r build/train/$$r --world $< || exit 1; done
+	@for r in large small other; do mkdir -p data/models/$$r; \
+	    cp build/train/$$r/{config,generation_config,tokenizer,tokenizer_config}.json build/train/$$r/model.safetensors data/models/$$r; done
 
 # ---- what a bare Debian 12 lacks -------------------------------------------------------------------
 DEBIAN := gcc libc6-dev make pkg-config libzstd-dev libjansson-dev libpcre2-dev libutf8proc-dev \
@@ -147,6 +173,13 @@ TEXT_FILES = $(filter-out %.md %/LICENSE %/README %/MANIFEST,$(shell find -L $(T
 text_name = $(basename $(notdir $(patsubst %.zst,%,$(patsubst %.gz,%,$(1)))))
 TEXTS = $(foreach f,$(TEXT_FILES),$(call text_name,$(f)))
 text_file = $(firstword $(foreach f,$(TEXT_FILES),$(if $(filter $(1),$(call text_name,$(f))),$(f))))
+# Texts to calibrate on: the files of DATA/calibration, the first by name where a plan names none.
+CALIBRATION_FILES = $(sort $(wildcard $(DATA)/calibration/*.*))
+CALIBRATIONS = $(foreach f,$(CALIBRATION_FILES),$(call text_name,$(f)))
+# Other data sets: DATA/READER, a folder for some readers, its first file for others.
+READERS = $(foreach r,freebaseqa mmlu triviaqa cnndm mtbench tasks,$(if $(wildcard $(DATA)/$(r)/.),$(r)))
+reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*))))
+reader_options = $(if $(filter triviaqa,$(1)),$(if $(wildcard $(DATA)/triviaqa/evidence/.),--evidence $(DATA)/triviaqa/evidence))
 FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
 figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))
 # Many small jobs run best with one thread each; a single one takes all cores.
@@ -158,7 +191,7 @@ ifneq ($(filter report,$(MAKECMDGOALS)),)
 ifeq ($(strip $(MODELS)),)
 $(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)
 endif
-ifeq ($(strip $(TEXTS)),)
+ifeq ($(strip $(TEXTS))$(filter data/out,$(DATA)),)
 $(error No text in $(DATA): say DATA=DIR, a folder with texts or with a subfolder text/)
 endif
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
@@ -174,10 +207,11 @@ FORCE:
 stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
 
 $(OUT)/plan.settings: FORCE
-	@$(call stamp,$@,$(PLAN) $(ROLES) $(TEXTS))
+	@$(call stamp,$@,$(PLAN) $(ROLES) / $(TEXTS) / $(CALIBRATIONS) / $(READERS))
 
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
-	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
+	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' \
+	-v calibration='$(CALIBRATIONS)' -v readers='$(READERS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
 
 # Static rules, since make would take what a pattern makes for passing.
 STAMPS := $(patsubst kick-%,$(OUT)/stamps/%,$(filter kick-%,$(notdir $(PROGRAMS))))
@@ -196,6 +230,18 @@ $(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 
 $(TEXTS:%=$(OUT)/data/text-%.kick): $(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
 	@$(say) kick ingest-text -q --name $* $(call text_file,$*) -o $@
+
+$(CALIBRATIONS:%=$(OUT)/data/calibration-%.source): $(OUT)/data/calibration-%.source: FORCE
+	@$(call stamp,$@,$(abspath $(filter $(DATA)/calibration/$*.%,$(CALIBRATION_FILES))))
+
+$(CALIBRATIONS:%=$(OUT)/data/calibration-%.kick): $(OUT)/data/calibration-%.kick: $(OUT)/data/calibration-%.source $(OUT)/stamps/ingest-text $$(filter $(DATA)/calibration/$$*.%,$(CALIBRATION_FILES))
+	@$(say) kick ingest-text -q --name calibration-$* $(filter $(DATA)/calibration/$*.%,$(CALIBRATION_FILES)) -o $@
+
+$(READERS:%=$(OUT)/data/%.source): $(OUT)/data/%.source: FORCE
+	@$(call stamp,$@,$(abspath $(call reader_operand,$*)))
+
+$(READERS:%=$(OUT)/data/%.kick): $(OUT)/data/%.kick: $(OUT)/data/%.source $$(OUT)/stamps/ingest-$$* $$(wildcard $$(call reader_operand,$$*))
+	@$(say) kick ingest-$* -q $(call reader_options,$*) $(call reader_operand,$*) -o $@
 
 $(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS)) \

@@ -13,6 +13,11 @@ static double damping = 0.01;
 static bool symmetric, act_order, static_groups, mse, sequential, f64;
 static struct calibration_options calibration = CALIBRATION_DEFAULTS;
 
+static int ready(struct calibrated *c, struct calibrated_site *s, struct error *e)
+{
+    return calibrated_factor(c, s, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, act_order, e);
+}
+
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e)
 {
@@ -23,7 +28,7 @@ static int compress(struct calibrated *c, struct calibrated_layer *l, struct ten
                      .static_groups = static_groups,
                      .keep_zeros = l->pruned,
                      .block = (size_t)block};
-    if (calibrated_factor(c, l, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, act_order, e) ||
+    if (calibrated_factor_note(l, e) ||
         gptq_run(&g, l->w, l->like->rows, l->like->cols, &l->site->factor, l->site->order,
                  c->kernels, c->pool, e))
         return -1;
@@ -47,7 +52,7 @@ static struct cli_option options[] = {
      .max = 1, .result = true},
     {0, "block", CLI_INT, &block, "B", "columns of a block, a multiple of 16", .min = 16,
      .max = 1024, .result = true},
-    {0, "f64", CLI_FLAG, &f64, NULL, "factor H in double precision", .result = true},
+    {0, "double", CLI_FLAG, &f64, NULL, "factor H in double precision", .result = true},
     {0, "true-sequential", CLI_FLAG, &sequential, NULL, "measure behind compressed matrices",
      .result = true},
     CALIBRATION_OPTIONS(calibration),
@@ -61,6 +66,7 @@ static int run(struct cli *c, struct error *e)
                                 .statistic = STATISTIC_HESSIAN,
                                 .sequential = sequential,
                                 .matrix_bytes = 10,
+                                .ready = ready,
                                 .compress = compress};
     if (block % 16)
         return error_usage(e, "--block %ld is not a multiple of 16", block);

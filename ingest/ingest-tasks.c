@@ -18,7 +18,7 @@
 static struct ingest_options o;
 static const char *task = "auto";
 static struct cli_option options[] = {
-    {0, "task", CLI_CHOICE, &task, "T", "auto (by the first row's fields), choice, factoid …",
+    {0, "task", CLI_CHOICE, &task, "T", "auto (by its first row), choice, factoid …",
      .choices = "auto|choice|factoid|retrieval|summary|chat", .result = true},
     INGEST_OPTIONS(o),
     {0},

@@ -125,6 +125,7 @@ struct squaring {
     struct calibrated_site *site;
     size_t rows, ldx;
     const float *x;
+    bool absolute;
 };
 
 /* Plain products and sums, bound by memory. */
@@ -136,7 +137,7 @@ static void squares_panel(void *context, size_t p, long thread)
     for (size_t t = 0; t < s->rows; t++) {
         const float *x = s->x + t * s->ldx + p * PANEL;
         for (size_t j = 0; j < PANEL; j++)
-            sum[j] += x[j] * x[j];
+            sum[j] += s->absolute ? fabsf(x[j]) : x[j] * x[j];
     }
     for (size_t j = 0; j < PANEL && p * PANEL + j < s->site->cols; j++)
         s->site->squares[p * PANEL + j] += (double)sum[j];
@@ -146,8 +147,9 @@ static void squares_panel(void *context, size_t p, long thread)
 static int add_sample(struct run *r, struct calibrated_site *s, size_t rows, const float *x,
                       size_t ldx, struct error *e)
 {
-    struct squaring work = {s, rows, ldx, x};
+    struct squaring work = {s, rows, ldx, x, r->c->statistic == STATISTIC_ABSOLUTE};
     s->samples++;
+    s->tokens += rows;
     if (r->c->statistic == STATISTIC_HESSIAN)
         return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
     pool_run(r->c->pool, panel_size(s->cols) / PANEL, squares_panel, &work);
@@ -187,6 +189,8 @@ static void site_free(struct calibrated_site *s)
     free(s->squares);
     free(s->order);
     free(s->probe);
+    free(s->fold);
+    free(s->folded);
     hessian_free(&s->hessian);
     factor_free(&s->factor);
     *s = (struct calibrated_site){0};
@@ -257,17 +261,23 @@ static size_t site_of(enum model_role role)
     return i;
 }
 
-/* ||Y - Z|| and ||Z|| squared, Z without the bias, over the probes. */
-static int measure(struct run *r, const struct calibrated_site *s, const struct matrix *m,
-                   const float *minus, float *y, struct error *e)
+/* y (probes, panels of rows): the products of a matrix, without its bias, with the inputs x. */
+static int outputs(struct run *r, const struct calibrated_site *s, const struct matrix *m,
+                   const float *x, float *y, struct error *e)
 {
     const size_t ld = m->panels * PANEL;
-    if (matrix_product(m, r->c->kernels, r->c->pool, s->probes, s->probe, s->stride, y, ld, e))
+    if (matrix_product(m, r->c->kernels, r->c->pool, s->probes, x, s->stride, y, ld, e))
         return -1;
     for (size_t i = 0; i < s->probes; i++)
         for (size_t j = 0; j < m->rows; j++)
-            y[i * ld + j] -= minus ? minus[i * ld + j] : m->bias[j];
+            y[i * ld + j] -= m->bias[j];
     return 0;
+}
+
+/* The scales by which a matrix's own outputs were divided for what follows, or NULL. */
+static const float *row_fold(const struct run *r, enum model_role role)
+{
+    return role == ROLE_V ? r->site[1].fold : role == ROLE_UP ? r->site[3].fold : NULL;
 }
 
 static double norm(const float *y, size_t rows, size_t cols, size_t ld)
@@ -291,19 +301,23 @@ static int replace(struct run *r, struct item *i, struct calibrated_site *s, jso
     if (!y)
         return -1;
     float *z = y + s->probes * ld;
-    if (measure(r, s, old, NULL, y, e))
+    if (outputs(r, s, old, s->probe, y, e))
         goto out;
     const double whole = norm(y, s->probes, old->rows, ld);
-    for (size_t k = 0; k < s->probes; k++)
-        for (size_t j = 0; j < old->rows; j++)
-            y[k * ld + j] += old->bias[j];
     if (matrix_pack(&new, &i->store.tensor, r->c->pool, e))
         goto out;
     memcpy(new.bias, old->bias, ld * sizeof *new.bias);
     matrix_free(old);
     *old = new;
-    if (measure(r, s, old, y, z, e) || tensor_zeros(&i->store.tensor, &zeros, e))
+    if (outputs(r, s, old, s->folded ? s->folded : s->probe, z, e) ||
+        tensor_zeros(&i->store.tensor, &zeros, e))
         goto out;
+    const float *fold = row_fold(r, i->role);
+    for (size_t k = 0; k < s->probes; k++)
+        for (size_t j = 0; j < old->rows; j++)
+            z[k * ld + j] = (fold ? z[k * ld + j] * fold[j] : z[k * ld + j]) - y[k * ld + j];
+    for (size_t j = 0; fold && j < old->rows; j++)
+        old->bias[j] /= fold[j];
     const double lost = norm(z, s->probes, old->rows, ld);
     const double weights = (double)(i->like.rows * i->like.cols);
     if (json_set(note, "sparsity", json_number((double)zeros / weights), e) ||
@@ -345,6 +359,109 @@ static void unpack_panel(void *context, size_t p, long thread)
     }
 }
 
+/* Columns times what their inputs are divided by, rows divided by what follows is multiplied by. */
+static void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const float *in,
+                        const float *out)
+{
+    for (size_t r = 0; (in || out) && r < rows; r++, w += ld)
+        for (size_t j = 0; j < cols; j++) {
+            w[j] = in ? w[j] * in[j] : w[j];
+            w[j] = out ? w[j] / out[r] : w[j];
+        }
+}
+
+/* A vector of the block divided by fold, in f32: its record and what the block computes with.
+ * plus: what counts is plus + v. */
+static int fold_vector(struct run *r, enum model_role role, float plus, const float *fold,
+                       struct error *e)
+{
+    for (size_t i = 0; fold && i < r->items; i++) {
+        struct item *item = &r->item[i];
+        if (item->projection || item->role != role)
+            continue;
+        const struct stream_record record = {item->json, item->data, item->bytes};
+        struct tensor t;
+        if (tensor_parse(&t, &record, e))
+            return -1;
+        const size_t n = t.rows * t.cols;
+        float *v = memory_new(n, sizeof *v, "a vector", e);
+        if (!v) {
+            tensor_free(&t);
+            return -1;
+        }
+        for (size_t k = 0; k < t.rows; k++)
+            tensor_row(&t, k, v + k * t.cols);
+        tensor_free(&t);
+        for (size_t k = 0; k < n; k++) {
+            v[k] = (v[k] + plus) / fold[k] - plus;
+            if (r->block.vector[role])
+                r->block.vector[role][k] = v[k];
+        }
+        free(item->data);
+        item->data = (unsigned char *)v;
+        item->bytes = n * sizeof *v;
+        if (json_set(item->json, "values", json_string("f32"), e))
+            return -1;
+    }
+    return 0;
+}
+
+/* True where what produces a site's input is linear in each channel and goes nowhere else. */
+static bool can_fold(const struct model *m, size_t site)
+{
+    switch (site) {
+    case 1:
+        return m->heads == m->kv_heads && model_has_role(m, ROLE_V);
+    case 3:
+        return m->gated && model_has_role(m, ROLE_UP);
+    default:
+        return m->norm_weights && m->place != PLACE_AFTER;
+    }
+}
+
+/* Asks the method for the folds of all sites and changes the vectors that they reach. */
+static int fold_block(struct run *r, struct error *e)
+{
+    enum { MOST = 4 };
+    static const enum model_role behind[SITES][MOST] = {
+        {ROLE_Q, ROLE_K, ROLE_V, ROLE_QKV}, {ROLE_O}, {ROLE_GATE, ROLE_UP, ROLE_GATE_UP}, {ROLE_DOWN}};
+    static const char *const name[SITES] = {"norm and q, k, v", "v and o", "norm and MLP",
+                                            "up and down"};
+    const struct model *m = &r->c->model;
+    const float plus = m->norm == NORM_RMS_PLUS_ONE ? 1 : 0;
+    if (!r->c->prepare)
+        return 0;
+    for (size_t i = 0; i < SITES; i++) {
+        struct calibrated_site *s = &r->site[i];
+        const struct matrix *list[MOST];
+        size_t count = 0;
+        if (!can_fold(m, i)) {
+            if (r->layer == 0)
+                cli_note(r->c->cli, "no scale between %s: no factor can pass there", name[i]);
+            continue;
+        }
+        for (size_t k = 0; k < MOST; k++) /* the embedding's role, 0, is no block's matrix */
+            if (r->block.matrix[behind[i][k]].rows)
+                list[count++] = &r->block.matrix[behind[i][k]];
+        if (r->c->prepare(r->c, s, list, count, e))
+            return -1;
+        s->folded = memory_new(s->probes, s->stride * sizeof *s->folded, "probes", e);
+        if (!s->folded)
+            return -1;
+        for (size_t t = 0; t < s->probes; t++)
+            for (size_t j = 0; j < s->cols; j++)
+                s->folded[t * s->stride + j] = s->probe[t * s->stride + j] / s->fold[j];
+    }
+    return fold_vector(r, ROLE_ATTENTION_NORM, plus, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_ATTENTION_NORM_BIAS, 0, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_V_BIAS, 0, r->site[1].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM, plus, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM_BIAS, 0, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_UP_BIAS, 0, r->site[3].fold, e)
+               ? -1
+               : 0;
+}
+
 static int compress_item(struct run *r, struct item *i, struct error *e)
 {
     struct calibrated *c = r->c;
@@ -355,6 +472,10 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
     json_t *note = json_pack("{s:s}", "program", c->cli->name);
     if (!note)
         return error_set(e, "no memory for a record");
+    if (c->ready && c->ready(c, s, e)) {
+        error_prefix(e, "%s", i->name);
+        goto out;
+    }
     u.w = memory_new(m->rows, u.ld * sizeof *u.w, "a weight matrix", e);
     if (!u.w)
         goto out;
@@ -364,6 +485,7 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
                   atomic_load(&u.bad) - 1);
         goto out;
     }
+    fold_matrix(u.w, u.ld, m->rows, m->cols, s->fold, row_fold(r, i->role));
     struct calibrated_layer l = {.like = &i->like,
                                  .role = i->role,
                                  .block = r->layer,
@@ -404,12 +526,15 @@ static int round_run(struct run *r, struct error *e)
         r->site[i].hessian.turned = NULL;
         r->site[i].hessian.room = 0;
     }
+    if (fold_block(r, e))
+        goto out;
     for (size_t s = 0; s < SITES; s++) {
         for (size_t i = 0; r->active[s] && i < r->items; i++)
             if (r->item[i].projection && site_of(r->item[i].role) == s &&
                 compress_item(r, &r->item[i], e))
                 goto out;
-        site_free(&r->site[s]);
+        if (!r->c->prepare) /* else a later fold is still needed */
+            site_free(&r->site[s]);
     }
     result = 0;
 out:
@@ -544,7 +669,7 @@ static bool was_pruned(const struct tensor *t, const json_t *record)
     return t->mask != MASK_NONE;
 }
 
-static int take_projection(struct run *r, struct item *i, const struct tensor *t, enum model_role role,
+static int take_projection(struct run *r, struct item *i, const struct tensor *t,
                            const struct stream_record *record, struct error *e)
 {
     static const char *const made[] = {"tensor", "shape", "values", "mask", "n", "m", "bytes"};
@@ -554,7 +679,6 @@ static int take_projection(struct run *r, struct item *i, const struct tensor *t
                          t->name, r->c->cli->name);
     i->projection = true;
     i->pruned = was_pruned(t, record->json);
-    i->role = role;
     i->json = json_deep_copy(record->json);
     i->name = strdup(t->name);
     if (!i->json || !i->name)
@@ -610,8 +734,9 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
         error_set(e, "%s: the tensors are not in forward order", t.name);
         goto out;
     }
+    i->role = role;
     if (block_take(&r->block, role, &t, r->c->pool, e) ||
-        (model_role_is_projection(role) ? take_projection(r, i, &t, role, record, e)
+        (model_role_is_projection(role) ? take_projection(r, i, &t, record, e)
                                         : take_copy(i, record, e)))
         goto out;
     result = r->block.count < block_tensors(&r->c->model) ? 0 : block_run(r, e);
@@ -835,19 +960,26 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e)
 {
-    struct calibrated_site *s = l->site;
-    if (!s->factor.panel && by_diagonal && sort_columns(s, e))
-        return -1;
-    if (!s->factor.panel &&
+    if (s->factor.panel)
+        return 0;
+    hessian_settle(&s->hessian);
+    if ((by_diagonal && sort_columns(s, e)) ||
         factor_new(&s->factor, &s->hessian, s->order, damping, precision, c->kernels, c->pool, e))
         return -1;
-    if (json_set(l->note, "damping", json_number(s->factor.damping), e) ||
-        (s->factor.f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
-        (s->factor.dead_count &&
-         json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
-        return -1;
+    hessian_free(&s->hessian);
     return 0;
+}
+
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e)
+{
+    const struct factor *f = &l->site->factor;
+    return json_set(l->note, "damping", json_number(f->damping), e) ||
+                   (f->f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
+                   (f->dead_count && json_set(l->note, "dead_columns",
+                                              json_integer((json_int_t)f->dead_count), e))
+               ? -1
+               : 0;
 }

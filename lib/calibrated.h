@@ -27,19 +27,25 @@
 
 enum calibrated_statistic {
     STATISTIC_SQUARES, /* sums of squares of each column */
+    STATISTIC_ABSOLUTE, /* sums of absolute values, in the same place */
     STATISTIC_HESSIAN,
 };
 
 /* What was measured where several projections take their input: q, k, v; o; gate, up; down. */
 struct calibrated_site {
     size_t cols;
-    size_t samples;
-    double *squares;        /* (cols): sum over the samples of an f32 chain over their tokens */
+    size_t samples, tokens;
+    double *squares;        /* (cols): sum over the samples of an f32 sum over their tokens */
     struct hessian hessian; /* or this */
     struct factor factor;   /* of the Hessian, kept by the method; panel NULL: not made yet */
     uint32_t *order;        /* (cols) likewise; NULL: none */
     float *probe;           /* (probes, stride): some of the inputs, for the error */
     size_t probes, stride;
+    /* Set by prepare(): weights behind the input are multiplied by fold (cols) before they are
+     * compressed, what produces it is divided by it; NULL: as it is. */
+    float *fold;
+    double alpha;  /* the method's */
+    float *folded; /* the probes divided by fold */
 };
 
 /* A projection to compress. */
@@ -60,6 +66,12 @@ struct calibrated {
     bool sequential; /* --true-sequential */
     uint64_t matrix_bytes; /* per weight of the largest matrix: the method's working memory */
     void *context;
+    /* May be NULL: sets a site's fold, for the `count` matrices behind it. Only asked where what
+     * produces the input is linear in each channel: norm weights, v where each head has its own, up. */
+    int (*prepare)(struct calibrated *c, struct calibrated_site *s, const struct matrix *const *m,
+                   size_t count, struct error *e);
+    /* May be NULL: called before a matrix is unpacked, when there is most room. */
+    int (*ready)(struct calibrated *c, struct calibrated_site *s, struct error *e);
     /* Makes *out (which owns or borrows from nothing that is gone before the next call) from l. */
     int (*compress)(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e);
@@ -83,8 +95,11 @@ int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, 
                      const uint8_t *codes, const float *scale, const uint8_t *zero,
                      const int32_t *g_idx, struct tensor_store *out, struct error *e);
 
-/* The factor of the layer's Hessian, made once for all that share the input. */
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+/* For ready(): the factor of a site's Hessian (with by_diagonal of its columns by descending
+ * diagonal, s->order), made once for all that share the input; the Hessian is dropped. */
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e);
+/* What there is to tell about it, in the layer's note. */
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e);
 
 #endif

@@ -8,6 +8,7 @@
 #include "fmath.h"
 #include "json.h"
 #include "memory.h"
+#include "pytext.h"
 #include "utf8.h"
 
 int evaluation_open(struct evaluation *v, struct cli *c, const char *data, const char *kinds,
@@ -246,8 +247,7 @@ int answer_prompt(const struct evaluation *v, struct answer *a, const char *text
 
 struct stopping {
     struct evaluation *v;
-    const struct generation *list; /* its index is the answer's */
-    struct answer *answers;
+    struct answer *answers; /* a generation's item is its number */
     char *stop;
 };
 
@@ -270,7 +270,7 @@ static size_t stop_at(const struct stopping *s, const struct answer *a, const ch
 static bool is_stopped(void *context, const struct generation *g)
 {
     struct stopping *s = context;
-    const struct answer *a = &s->answers[g - s->list];
+    const struct answer *a = &s->answers[g->item];
     char *text = NULL;
     size_t length, before;
     struct error ignored;
@@ -313,10 +313,10 @@ int evaluation_generate(struct evaluation *v, struct network *n, const struct ge
                                  .stop_when = is_stopped};
     struct stopping s = {.v = v, .answers = list};
     struct generation *work = memory_new(count, sizeof *work, "prompts", e);
+    size_t used = 0;
     int result = -1;
     if (!work)
         return -1;
-    s.list = work;
     g.stop_context = &s;
     if (o->stop && !(s.stop = unescape(o->stop, e)))
         goto out;
@@ -325,15 +325,16 @@ int evaluation_generate(struct evaluation *v, struct network *n, const struct ge
     if (g.stops == 0 && tokenizer_eos(v->source.tokenizer) >= 0)
         g.stop[g.stops++] = tokenizer_eos(v->source.tokenizer);
     for (size_t i = 0; i < count; i++)
-        work[i] = (struct generation){.prompt = list[i].ids.ids,
-                                      .prompt_count = list[i].ids.count,
-                                      .item = i,
-                                      .max_new = list[i].max_new,
-                                      .score = true};
-    if (network_generate(n, &g, work, count, v->cli, e))
+        if (!list[i].skip)
+            work[used++] = (struct generation){.prompt = list[i].ids.ids,
+                                               .prompt_count = list[i].ids.count,
+                                               .item = i,
+                                               .max_new = list[i].max_new,
+                                               .score = true};
+    if (network_generate(n, &g, work, used, v->cli, e))
         goto out;
-    for (size_t i = 0; i < count; i++) {
-        struct answer *a = &list[i];
+    for (size_t i = 0; i < used; i++) {
+        struct answer *a = &list[work[i].item];
         a->new_ids = work[i].ids;
         a->logprob = work[i].logprob;
         a->count = work[i].count;
@@ -393,13 +394,25 @@ int answer_record(json_t *record, const struct answer *a, struct error *e)
 {
     json_t *list = json_array();
     size_t distinct = 0;
+    if (a->skip) {
+        json_decref(list);
+        return json_set(record, "output", json_null(), e) ||
+                       json_set(record, "finish", json_null(), e) ||
+                       json_set(record, "tokens", json_integer(0), e) ||
+                       json_set(record, "prompt_tokens",
+                                json_integer((json_int_t)a->ids.count), e)
+                   ? -1
+                   : 0;
+    }
     if (!list || unique(a, &distinct, e)) {
         json_decref(list);
         return -1;
     }
     for (size_t i = 0; i < a->count; i++) { /* to six places: they are for reading */
         const double x = a->logprob[i] * 1e6;
-        json_array_append_new(list, json_number((double)(int64_t)(x - 0.5) / 1e6));
+        json_array_append_new(list, x > -1e15 && x < 1e15
+                                        ? json_number((double)(int64_t)(x - 0.5) / 1e6)
+                                        : json_null());
     }
     return json_set(record, "output", json_stringn(a->text + a->before, a->length - a->before),
                     e) ||
@@ -408,6 +421,123 @@ int answer_record(json_t *record, const struct answer *a, struct error *e)
                    json_set(record, "tokens", json_integer((json_int_t)a->count), e) ||
                    json_set(record, "unique_tokens", json_integer((json_int_t)distinct), e) ||
                    json_set(record, "prompt_tokens", json_integer((json_int_t)a->ids.count), e)
+               ? -1
+               : 0;
+}
+
+/* ---- chat --------------------------------------------------------------------------------------
+ */
+
+int evaluation_chat_format(const struct evaluation *v, const char *name,
+                           const struct chat_format **out, struct error *e)
+{
+    char *template = NULL;
+    int result = name ? 0 : chat_template_of(v->source.settings, &template, e);
+    if (!result)
+        result = chat_find(out, name, template, e);
+    free(template);
+    return result;
+}
+
+/* The text of the EOS token in tokenizer_config.json: a string, or an object with "content". */
+static char *eos_text(const struct evaluation *v)
+{
+    json_t *all = v->source.settings ? json_loads(v->source.settings, 0, NULL) : NULL;
+    const json_t *one = json_object_get(all, "eos_token");
+    const char *text = json_is_object(one) ? json_get_string_or(one, "content", "</s>")
+                       : json_is_string(one) ? json_string_value(one)
+                                             : "</s>";
+    char *out = strdup(text);
+    json_decref(all);
+    return out;
+}
+
+int answer_chat(const struct evaluation *v, struct answer *a, const struct chat_format *f,
+                const struct chat_message *list, size_t count, struct error *e)
+{
+    const struct tokenizer *t = v->source.tokenizer;
+    char *eos = eos_text(v);
+    struct buffer text = {0};
+    struct token_ids part = {0};
+    const int32_t eos_id = tokenizer_eos(t), bos_id = tokenizer_bos(t);
+    int result = -1;
+    if (!eos) {
+        error_set(e, "no memory for a prompt");
+        goto out;
+    }
+    if (chat_render(&text, f, list, count, true, NULL, eos, e))
+        goto out;
+    const char *p = (const char *)text.data, *end = p + text.length;
+    a->prompt = strdup(p);
+    a->prompt_length = text.length;
+    if (!a->prompt || !(a->ids.ids = memory_resize(NULL, 16, sizeof *a->ids.ids, "ids", e)))
+        goto out;
+    a->ids.capacity = 16;
+    if (bos_id >= 0 && (tokenizer_adds_bos(t) || (f->flags & CHAT_BOS)))
+        a->ids.ids[a->ids.count++] = bos_id;
+    while (p < end) {
+        const char *at = eos_id >= 0 ? strstr(p, eos) : NULL;
+        const size_t n = at ? (size_t)(at - p) : (size_t)(end - p), need = a->ids.count + 1;
+        part.count = 0;
+        if (tokenizer_encode(t, p, n, &part, e))
+            goto out;
+        if (need + part.count > a->ids.capacity) {
+            int32_t *ids =
+                memory_resize(a->ids.ids, 2 * (need + part.count), sizeof *ids, "ids", e);
+            if (!ids)
+                goto out;
+            a->ids.ids = ids;
+            a->ids.capacity = 2 * (need + part.count);
+        }
+        if (part.count)
+            memcpy(a->ids.ids + a->ids.count, part.ids, part.count * sizeof *part.ids);
+        a->ids.count += part.count;
+        if (at)
+            a->ids.ids[a->ids.count++] = eos_id;
+        p += n + (at ? strlen(eos) : 0);
+    }
+    for (size_t i = 0; i < a->ids.count; i++)
+        if ((size_t)a->ids.ids[i] >= v->source.model.vocab) {
+            error_set(e, "the tokenizer gives id %ld, outside the model's vocabulary of %zu",
+                      (long)a->ids.ids[i], v->source.model.vocab);
+            goto out;
+        }
+    result = 0;
+out:
+    free(eos);
+    buffer_free(&text);
+    token_ids_free(&part);
+    return result;
+}
+
+struct span {
+    const char *p;
+    size_t n;
+};
+
+static int span_compare(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    const int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+    return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+int answer_words(json_t *record, const struct answer *a, struct error *e)
+{
+    const char *text = a->text + a->before, *word;
+    const size_t n = a->length - a->before;
+    size_t at = 0, k, count = 0, distinct = 0;
+    struct span *list = memory_new(n / 2 + 1, sizeof *list, "words", e);
+    if (!list)
+        return -1;
+    while (pytext_split(text, n, &at, &word, &k))
+        list[count++] = (struct span){word, k};
+    qsort(list, count, sizeof *list, span_compare);
+    for (size_t i = 0; i < count; i++)
+        distinct += i == 0 || span_compare(&list[i - 1], &list[i]);
+    free(list);
+    return json_set(record, "words", json_integer((json_int_t)count), e) ||
+                   json_set(record, "unique_words", json_integer((json_int_t)distinct), e)
                ? -1
                : 0;
 }

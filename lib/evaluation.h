@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "chat.h"
 #include "cli.h"
 #include "error.h"
 #include "memory.h"
@@ -94,6 +95,7 @@ struct answer {
     size_t prompt_length;
     struct token_ids ids; /* of the prompt */
     size_t max_new;       /* 0: that of the options */
+    bool skip;            /* the prompt does not fit: not sent, no answer */
     const char **stop;    /* strings of its own, or NULL; freed with the answer */
     size_t stops;
 
@@ -111,11 +113,27 @@ int evaluation_generate(struct evaluation *v, struct network *n, const struct ge
                         const char *name, struct answer *list, size_t count, struct error *e);
 void answer_free(struct answer *a);
 
-/* Adds output, finish, logprob, tokens, unique_tokens and prompt_tokens to a record. */
+/* Adds output, finish, logprob, tokens, unique_tokens and prompt_tokens to a record; of a skipped
+ * one output and finish are null. */
 int answer_record(json_t *record, const struct answer *a, struct error *e);
 
 /* Encodes text as the prompt of an answer; the text is copied. */
 int answer_prompt(const struct evaluation *v, struct answer *a, const char *text, size_t n,
                   struct error *e);
+
+/* ---- chat --------------------------------------------------------------------------------------
+ */
+
+/* The chat format of the model, or the one named (not NULL). */
+int evaluation_chat_format(const struct evaluation *v, const char *name,
+                           const struct chat_format **out, struct error *e);
+
+/* A conversation as the prompt of an answer. The tokenizer gives the BOS by its own rule, and where
+ * the template writes one; an EOS between turns is the id, not its letters. */
+int answer_chat(const struct evaluation *v, struct answer *a, const struct chat_format *f,
+                const struct chat_message *list, size_t count, struct error *e);
+
+/* Adds words and unique_words (split at white space) of the output. */
+int answer_words(json_t *record, const struct answer *a, struct error *e);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 #include "json.h"
@@ -677,10 +678,26 @@ static int by_version(const void *a, const void *b)
     return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* The folder of figures that `make install` made: ../share/kick from the running program's. */
+static const char *installed_folder(char *path, size_t size)
+{
+    const char tail[] = "/../share/kick";
+    const ssize_t n = readlink("/proc/self/exe", path, size - sizeof tail);
+    if (n <= 0)
+        return NULL;
+    path[n] = 0;
+    strcpy(strrchr(path, '/'), tail);
+    return path;
+}
+
 int figure_folders(const char *dir, char ***list, size_t *count, struct error *e)
 {
     *list = NULL;
     *count = 0;
+    char installed[4096];
+    if (!dir && !path_is_directory(dir = "reports") &&
+        !(dir = installed_folder(installed, sizeof installed)))
+        dir = "reports";
     DIR *d = opendir(dir);
     if (!d)
         return error_set(e, "%s: no such folder of figures", dir);

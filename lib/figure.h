@@ -20,8 +20,8 @@ struct figure_axis {
     size_t column, low, high; /* of the table; FIGURE_NONE where there is none */
     const char *label;        /* "" without */
     bool log, category, reverse;
-    double min, max; /* NaN: from the data */
-    bool tick_values; /* ticks stand at the values of the data */
+    double min, max;     /* NaN: from the data */
+    bool tick_values;    /* ticks stand at the values of the data */
     const json_t *order; /* of categories; NULL: as they come */
 };
 
@@ -42,7 +42,7 @@ struct figure_column {
 };
 
 struct figure_point {
-    double x, y; /* x of a category: its index; NaN y: a gap */
+    double x, y;                     /* x of a category: its index; NaN y: a gap */
     double x_low, x_high, low, high; /* NaN without */
     size_t row;                      /* of the table */
 };
@@ -62,7 +62,7 @@ struct figure {
     char *name; /* of the folder */
     const char *title, *label;
     enum figure_kind kind;
-    bool bars; /* intervals as bars rather than bands */
+    bool bars;           /* intervals as bars rather than bands */
     double panel_height; /* inches */
     bool share_y;        /* one range for all rows of panels, not one each */
     struct table table;
@@ -96,13 +96,15 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
 void figure_free(struct figure *f);
 
 /* The cell as people read it (decimals of its column, "" for NULL). */
-const char *figure_text(const struct figure_column *c, const struct cell *cell, char *out, size_t n);
+const char *figure_text(const struct figure_column *c, const struct cell *cell, char *out,
+                        size_t n);
 
 /* Label with its unit: "Stored size (MB)". */
 const char *figure_heading(const struct figure_column *c, char *out, size_t n);
 
-/* Folders in dir that hold a figure.json, in natural order (figure-2 before figure-10); each path
- * and the list are malloc'ed. */
+/* Folders in dir (NULL: reports here, else those installed with the programs) that hold a
+ * figure.json, in natural order (figure-2 before figure-10); each path and the list are malloc'ed.
+ */
 int figure_folders(const char *dir, char ***list, size_t *count, struct error *e);
 void figure_folders_free(char **list, size_t count);
 

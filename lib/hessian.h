@@ -22,6 +22,7 @@
 struct hessian {
     size_t n;       /* columns */
     double *sum;    /* lower triangle, row i at i (i + 1) / 2: sums of X^T X */
+    float *settled; /* instead of sum, after hessian_settle(): H itself */
     size_t samples; /* N */
     float *turned;  /* working memory of hessian_add(): a sample, transposed */
     size_t room;    /* floats of it */
@@ -34,6 +35,9 @@ void hessian_free(struct hessian *h);
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
                 const float *x, size_t ldx, struct error *e);
 
+/* After the last sample: keeps H in f32, as it is used, in half the memory. */
+void hessian_settle(struct hessian *h);
+
 /* Entry (i, j) as the released code has it, in f32. */
 float hessian_at(const struct hessian *h, size_t i, size_t j);
 
@@ -42,8 +46,9 @@ size_t hessian_bytes(size_t n);
 size_t factor_bytes(size_t n);
 
 enum factor_precision {
-    FACTOR_AUTO, /* f32, then f64 where f32 fails, then more damping */
+    FACTOR_AUTO, /* f32 (f64 up to 512 columns), then f64 where f32 fails, then more damping */
     FACTOR_F64,
+    FACTOR_F32, /* f32 first for any size */
 };
 
 struct factor {

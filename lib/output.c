@@ -13,7 +13,7 @@
 #include "file.h"
 #include "memory.h"
 
-enum { CAPACITY = 1 << 20 };
+enum { CAPACITY = 1 << 20, EARLY = 16 << 20 };
 
 struct output {
     int fd;
@@ -24,6 +24,7 @@ struct output {
     unsigned char *buffer;
     size_t used;
     uint64_t offset;
+    uint64_t written, started; /* in the file: written, and given to the disk already */
 };
 
 const char *output_name(const struct output *o)
@@ -127,6 +128,13 @@ static int write_all(struct output *o, const unsigned char *p, size_t n, struct 
             return failed(o, "write", e);
         p += k;
         n -= (size_t)k;
+        o->written += (uint64_t)k;
+    }
+    /* The disk starts on what there is, so that the sync at the end has little left to wait for. */
+    if (o->regular && !o->is_stdout && o->written - o->started >= EARLY) {
+        sync_file_range(o->fd, (off_t)o->started, (off_t)(o->written - o->started),
+                        SYNC_FILE_RANGE_WRITE);
+        o->started = o->written;
     }
     return 0;
 }

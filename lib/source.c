@@ -1,19 +1,21 @@
 /* Reading a model stream. */
 #include "source.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "json.h"
 
 static int take_tokenizer(struct source *s, const struct stream_record *record, struct error *e)
 {
-    const char *kind = NULL;
+    const char *kind = NULL, *settings = json_get_string_or(record->json, "settings", NULL);
     if (s->tokenizer)
         return error_set(e, "%s: has two tokenizers", stream_name(s->reader));
     if (json_get_string(record->json, "tokenizer", &kind, e) ||
-        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes,
-                      json_get_string_or(record->json, "settings", NULL), e))
+        tokenizer_new(&s->tokenizer, kind, record->data, record->bytes, settings, e))
         return error_prefix(e, "%s: its tokenizer", stream_name(s->reader));
+    if (settings && !(s->settings = strdup(settings)))
+        return error_set(e, "no memory for a tokenizer");
     digest_buffer(record->data, record->bytes, s->tokenizer_digest);
     return 0;
 }
@@ -47,6 +49,7 @@ void source_close(struct source *s)
 {
     stream_close(s->reader);
     tokenizer_free(s->tokenizer);
+    free(s->settings);
     *s = (struct source){0};
 }
 

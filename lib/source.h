@@ -26,6 +26,7 @@ struct source {
     struct model model;
     struct tokenizer *tokenizer;                 /* NULL: the model came without one */
     char tokenizer_digest[STREAM_DIGEST_LENGTH]; /* of its file; "" without */
+    char *settings;                              /* text of tokenizer_config.json, or NULL */
     struct source_size size;
     struct stream_record record; /* the first tensor, met while looking for a tokenizer */
     bool pending;

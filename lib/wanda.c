@@ -10,7 +10,7 @@
 
 #include "memory.h"
 
-enum { TILE_ROWS = 16, DIGITS = 1 << 11 };
+enum { TILE_ROWS = 16, DIGITS = 1 << 10, SIDES = 4, LANES = 16 };
 
 struct work {
     struct wanda *p;
@@ -23,36 +23,69 @@ struct work {
 static void scores(const struct wanda *p, size_t r, uint32_t *score)
 {
     const float *w = p->w + r * p->ld;
-    for (size_t c = 0; c < p->cols; c++) {
-        const float s = fabsf(w[c]) * p->norm[c];
-        memcpy(&score[c], &s, sizeof s);
+    float product[LANES];
+    size_t c = 0;
+    for (; c + LANES <= p->cols; c += LANES) {
+        for (size_t i = 0; i < LANES; i++)
+            product[i] = fabsf(w[c + i]) * p->norm[c + i];
+        memcpy(score + c, product, sizeof product);
+    }
+    for (; c < p->cols; c++) {
+        product[0] = fabsf(w[c]) * p->norm[c];
+        memcpy(&score[c], product, sizeof *score);
     }
 }
 
-/* The k-th smallest (from 0) of n; *equal: how many of its equals are among the k smallest. */
+/* The k-th smallest (from 0) of n; *equal: how many of its equals are among the k smallest. Four
+ * counts side by side, since neighbours often meet in a digit and would wait for each other. */
 static uint32_t kth_lowest(const uint32_t *score, size_t n, size_t k, uint32_t *rest,
                            size_t *equal)
 {
-    static const unsigned shift[] = {21, 10, 0}, width[] = {11, 11, 10};
+    static const unsigned shift[] = {21, 11, 1, 0}, width[] = {10, 10, 10, 1};
     uint32_t value = 0;
-    for (int round = 0; round < 3; round++) {
-        uint32_t count[DIGITS] = {0}, digit = 0;
+    for (int round = 0; round < 4; round++) {
+        uint32_t count[SIDES][DIGITS], digit = 0;
         const uint32_t mask = (1u << width[round]) - 1;
-        for (size_t i = 0; i < n; i++)
-            count[score[i] >> shift[round] & mask]++;
-        while (k >= count[digit])
-            k -= count[digit++];
-        value |= digit << shift[round];
-        size_t left = 0;
-        for (size_t i = 0; i < n; i++) {
+        const unsigned by = shift[round];
+        size_t i = 0, left = 0;
+        memset(count, 0, sizeof count);
+        for (; i + SIDES <= n; i += SIDES)
+            for (size_t side = 0; side < SIDES; side++)
+                count[side][score[i + side] >> by & mask]++;
+        for (; i < n; i++)
+            count[0][score[i] >> by & mask]++;
+        for (;; digit++) {
+            const size_t here = (size_t)count[0][digit] + count[1][digit] + count[2][digit] +
+                                count[3][digit];
+            if (k < here)
+                break;
+            k -= here;
+        }
+        value |= digit << by;
+        for (i = 0; i < n; i++) {
             rest[left] = score[i];
-            left += (score[i] >> shift[round] & mask) == digit;
+            left += (score[i] >> by & mask) == digit;
         }
         score = rest;
         n = left;
     }
     *equal = k;
     return value;
+}
+
+/* w becomes +0 where the score is below the limit. */
+static void clear_below(float *w, const uint32_t *score, size_t n, uint32_t limit)
+{
+    uint32_t bits[LANES];
+    size_t c = 0;
+    for (; c + LANES <= n; c += LANES) {
+        memcpy(bits, w + c, sizeof bits);
+        for (size_t i = 0; i < LANES; i++) /* neither has a sign bit: they compare as signed too */
+            bits[i] &= (int32_t)score[c + i] < (int32_t)limit ? 0 : UINT32_MAX;
+        memcpy(w + c, bits, sizeof bits);
+    }
+    for (; c < n; c++)
+        w[c] = score[c] < limit ? 0 : w[c];
 }
 
 static void row_share(const struct wanda *p, float *w, const uint32_t *score, uint32_t *rest)
@@ -66,11 +99,12 @@ static void row_share(const struct wanda *p, float *w, const uint32_t *score, ui
         return;
     }
     const uint32_t limit = kth_lowest(score, p->cols, gone, rest, &equal);
-    for (size_t c = 0; c < p->cols; c++) {
-        const bool tie = score[c] == limit && equal > 0;
-        equal -= tie;
-        w[c] = score[c] < limit || tie ? 0 : w[c];
-    }
+    for (size_t c = 0; equal && c < p->cols; c++)
+        if (score[c] == limit) {
+            equal--;
+            w[c] = 0;
+        }
+    clear_below(w, score, p->cols, limit);
 }
 
 /* A weight goes if fewer than `gone` of its group are lower, or equal and before it. */
@@ -92,11 +126,33 @@ static inline __attribute__((always_inline)) void row_groups(float *w, const uin
     }
 }
 
+/* The same for groups of 4, one vector each: a score is compared with the three others, which come by
+ * turning the vector; of equals the one before is lower. */
+typedef int32_t quad __attribute__((vector_size(16)));
+
+static void row_quads(float *w, const uint32_t *score, size_t cols, int gone)
+{
+    const quad turn1 = {1, 2, 3, 0}, turn2 = {2, 3, 0, 1}, turn3 = {3, 0, 1, 2};
+    const quad before1 = {0, 0, 0, -1}, before2 = {0, 0, -1, -1}, before3 = {0, -1, -1, -1};
+    const quad limit = {-gone, -gone, -gone, -gone};
+    for (size_t c = 0; c < cols; c += 4) {
+        quad x, bits;
+        memcpy(&x, score + c, sizeof x);
+        memcpy(&bits, w + c, sizeof bits);
+        const quad a = __builtin_shuffle(x, turn1), b = __builtin_shuffle(x, turn2);
+        const quad d = __builtin_shuffle(x, turn3);
+        const quad lower = ((a < x) | ((a == x) & before1)) + ((b < x) | ((b == x) & before2)) +
+                           ((d < x) | ((d == x) & before3)); /* minus how many */
+        bits &= ~(lower > limit);
+        memcpy(w + c, &bits, sizeof bits);
+    }
+}
+
 static void row_pattern(const struct wanda *p, float *w, const uint32_t *score)
 {
     const size_t m = (size_t)p->m, gone = (size_t)(p->m - p->n), whole = p->cols / m * m;
     if (m == 4)
-        row_groups(w, score, whole, 4, gone);
+        row_quads(w, score, whole, (int)gone);
     else if (m == 8)
         row_groups(w, score, whole, 8, gone);
     else

@@ -13,7 +13,7 @@
 
 enum { CELL_TEXT_MAX = 128 };
 
-static const char *database, *reports = "reports", *format = "text";
+static const char *database, *reports, *format = "text";
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
@@ -21,7 +21,7 @@ static struct cli_option options[] = {
     {.letter = 'f', .name = "format", .type = CLI_CHOICE, .value = &format, .arg = "FORMAT",
      .help = "text, md or csv", .choices = "text|md|csv"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
-     .help = "its figures, where no FOLDER is named"},
+     .help = "its figures, without FOLDER [reports]"},
     {.name = NULL},
 };
 

@@ -32,13 +32,13 @@ enum {
     FILE_MAX = 1 << 30,
 };
 
-static const char *database, *reports = "reports";
+static const char *database, *reports;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
      .help = "database made by analyze-load (needed)"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
-     .help = "its figures, where no FOLDER is named"},
+     .help = "its figures, without FOLDER [reports]"},
     {.name = NULL},
 };
 
@@ -77,15 +77,19 @@ static void formats_new(struct book *b)
         format_set_align(head, LXW_ALIGN_VERTICAL_BOTTOM);
         format_set_bottom(head, LXW_BORDER_THIN);
         format_set_bg_color(head, 0xe8eef4);
-        if (i)
-            format_set_align(head, LXW_ALIGN_RIGHT);
+        format_set_align(head, i ? LXW_ALIGN_RIGHT : LXW_ALIGN_LEFT);
+        if (!i)
+            format_set_indent(head, 1);
         *(i ? &b->head_right : &b->head) = head;
     }
     b->text = workbook_add_format(b->w);
+    format_set_indent(b->text, 1); /* a text beside a column of numbers keeps away from it */
     b->wrap = workbook_add_format(b->w);
     format_set_text_wrap(b->wrap);
+    format_set_indent(b->wrap, 1);
     format_set_align(b->wrap, LXW_ALIGN_VERTICAL_TOP);
     b->link = workbook_add_format(b->w);
+    format_set_indent(b->link, 1);
     format_set_font_color(b->link, 0x0563c1);
     format_set_underline(b->link, LXW_UNDERLINE_SINGLE);
     for (int i = 0; i < FORMATS_MAX; i++) {
@@ -202,14 +206,14 @@ static double width_for(const struct table *t, const struct figure_column *c)
     size_t n = strlen(word) / 2 + 2;
     for (; *word; word += strspn(word, " ")) {
         size_t m = strcspn(word, " ");
-        n = m + m / 5 + 1 > n ? m + m / 5 + 1 : n;
+        n = m + m / 4 + 2 > n ? m + m / 4 + 2 : n;
         word += m;
     }
     for (size_t r = 0; r < t->rows; r++) {
         size_t m = strlen(figure_text(c, table_cell(t, r, c->column), out, sizeof out));
         n = m > n ? m : n;
     }
-    return (double)(n < 7 ? 7 : n > 48 ? 48 : n) + 1.5;
+    return (double)(n < 7 ? 7 : n > 48 ? 48 : n) + 2.5;
 }
 
 /* A column of texts has its heading left, one of numbers right. */

@@ -33,6 +33,19 @@ static int show_record(const struct stream_record *record, struct error *e)
     return print_json(record->json, e);
 }
 
+/* What the last step that has it says under `key`. */
+static void print_note(const json_t *notes, const char *key, int width, const char *format)
+{
+    const json_t *note, *value = NULL;
+    size_t i;
+    json_array_foreach(notes, i, note) value =
+        json_object_get(note, key) ? json_object_get(note, key) : value;
+    char text[32] = "-";
+    if (value)
+        snprintf(text, sizeof text, format, json_number_value(value));
+    printf("%*s ", width, text);
+}
+
 static int show_tensor(const struct stream_record *record, struct error *e)
 {
     struct tensor t;
@@ -55,6 +68,8 @@ static int show_tensor(const struct stream_record *record, struct error *e)
                : t.mask == MASK_BITMAP ? "bitmap"
                                        : "nm",
                (double)zeros / (double)(t.rows * t.cols), tensor_bits_per_weight(&t));
+        print_note(json_object_get(record->json, "compression"), "error", 8, "%.4f");
+        print_note(json_object_get(record->json, "compression"), "damping", 8, "%.4g");
         json_array_foreach(json_object_get(record->json, "compression"), i, note)
             printf("%s%s", i ? ", " : " ", json_get_string_or(note, "program", "?"));
         putchar('\n');
@@ -77,7 +92,7 @@ static int show_history(const json_t *header, struct error *e)
 static struct cli_option options[] = {
     {0, "header", CLI_FLAG, &header_only, NULL, "the header only"},
     {0, "history", CLI_FLAG, &history, NULL, "the steps that made it, one a line"},
-    {0, "compression", CLI_FLAG, &compression, NULL, "a table of the tensors: sparsity, bits"},
+    {0, "compression", CLI_FLAG, &compression, NULL, "a table of the tensors: sparsity, bits, error"},
     {0, "digests", CLI_FLAG, &digests, NULL, "add the digest of each attachment"},
     {0},
 };
@@ -87,8 +102,8 @@ static int show(struct stream_reader *r, struct error *e)
     struct stream_record record;
     int got;
     if (compression)
-        printf("%-44s %15s %-9s %-7s %8s %8s  %s\n", "tensor", "rows x columns", "values", "mask",
-               "sparsity", "bits", "steps");
+        printf("%-44s %15s %-9s %-7s %8s %8s %8s %8s  %s\n", "tensor", "rows x columns", "values",
+               "mask", "sparsity", "bits", "error", "damping", "steps");
     else if (history ? show_history(stream_header(r), e) : print_json(stream_header(r), e))
         return -1;
     if (header_only || history)

@@ -82,6 +82,18 @@ refuses "text: -n 0" 2 "0 is not within" text -n 0 "$work/text"
 refuses "text: a directory" 1 "is not a file" text "$work"
 [ ! -e "$work/x.kick" ] && echo "ok no file of a refused text" || echo "not ok no file of a refused text"
 
+# ---- evaluation: what the data lack (more in forward.sh)
+evaluate() { kick-eval-perplexity "$work/m.kick" "$@" -o "$work/x.kick"; }
+echo "1 2 64" | kick-ingest-text -f ids -o "$work/beyond.kick"
+refuses "eval: a model without a tokenizer given text" 1 "okenizer" evaluate -d "$work/t.kick"
+refuses "eval: an id outside the vocabulary" 1 "id 64" evaluate -d "$work/beyond.kick"
+refuses "eval: data missing" 1 "No such file" evaluate -d "$work/none.kick"
+refuses "eval: data that are no stream" 1 "is not a kick stream" evaluate -d "$work/text"
+refuses "eval: a model for data" 1 "not 'text'" evaluate -d "$work/m.kick"
+refuses "eval: an empty pipe" 1 "is empty" kick-eval-perplexity -d "$work/beyond.kick" </dev/null
+refuses "generate: a model without a tokenizer given text" 1 "okenizer" kick-generate "$work/m.kick" --prompt a
+[ ! -e "$work/x.kick" ] && echo "ok no file of a refused evaluation" || echo "not ok no file of a refused evaluation"
+
 # ---- checkpoints
 ingest() { kick-ingest-model "$1" -o "$work/x.kick"; }
 broken() { # a copy of the model to break
@@ -89,7 +101,7 @@ broken() { # a copy of the model to break
 }
 refuses "model: no operand" 2 "name a checkpoint directory" kick-ingest-model
 refuses "model: missing directory" 1 "no such directory" ingest "$work/none"
-refuses "model: a file" 1 "is not a checkpoint directory" ingest "$work/text"
+refuses "model: a file" 1 "has no config.json beside it" ingest "$work/text"
 mkdir "$work/bare"
 refuses "model: no config.json" 1 "has no config.json" ingest "$work/bare"
 broken; sed -i 's/"model_type": "llama",//' "$work/broken/config.json"

@@ -58,3 +58,30 @@ if [ "$(id "$work/a.kick")" = "$(id "$work/b.kick")" ] && [ "$(id "$work/a.kick"
 else
     echo "not ok the id is that of the work"
 fi
+kick-prune-magnitude "$work/m.kick" -p 2:4 -o "$work/a.kick"
+if kick-stream-show --history "$work/a.kick" | tail -1 | grep -q sparsity; then
+    echo "not ok a pattern's id holds no share"
+else
+    echo "ok a pattern's id holds no share"
+fi
+
+# Four stages that end in a result.
+for ((i = 0; i < 3; i++)); do
+    for ((j = 0; j < 40; j++)); do echo -n "$(((i * 40 + j) * 7919 % 300)) "; done
+    echo
+done >"$work/ids"
+kick-ingest-text -f ids "$work/ids" -o "$work/ids.kick" || exit 1
+kick-ingest-model "$work/own" | kick-prune-magnitude -p 2:4 | kick-quantize-rtn -b 4 -g 32 |
+    kick-eval-perplexity -d "$work/ids.kick" --per-token >"$work/piped.kick" || echo "not ok result: the pipe fails"
+for j in 1 2; do
+    kick-ingest-model -j$j "$work/own" -o "$work/1.kick" &&
+        kick-prune-magnitude -j$j -p 2:4 "$work/1.kick" -o "$work/2.kick" &&
+        kick-quantize-rtn -j$j -b 4 -g 32 "$work/2.kick" -o "$work/3.kick" &&
+        kick-eval-perplexity -j$j "$work/3.kick" -d "$work/ids.kick" --per-token -o "$work/r$j.kick" ||
+        echo "not ok result: a stage fails"
+done
+kick-stream-show --digests "$work/piped.kick" >"$work/a"
+kick-stream-show --digests "$work/r1.kick" >"$work/b"
+same "result: pipe and files" "$work/a" "$work/b"
+same "result: one thread and two" "$work/r1.kick" "$work/r2.kick"
+grep -q '"summary"' "$work/a" || echo "not ok result: there is no summary"

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "stream.h"
 #include "stream_format.h"
+#include "tensor.h"
 
 /* ---- records to write --------------------------------------------------------------------------- */
 
@@ -636,6 +637,53 @@ static void planes(void **state)
         }
 }
 
+/* Version 1 stays readable: a file made by another implementation of the page (tests/data). */
+static void golden_version_1(void **state)
+{
+    (void)state;
+    struct error e;
+    struct stream_reader *r;
+    struct stream_record record;
+    struct tensor t;
+    float row[1000];
+    size_t count;
+    int got, seen = 0;
+    assert_done(stream_open(&r, "tests/data/stream-1.kick", "model", NULL, &e), e);
+    assert_string_equal(stream_header_id(r), "0123456789abcdef0123456789abcdef");
+    while ((got = stream_next(r, &record, &e)) == 1) {
+        seen++;
+        if (!json_object_get(record.json, "tensor"))
+            continue;
+        assert_done(tensor_parse(&t, &record, &e), e);
+        for (size_t i = 0; i < t.rows; i++) {
+            tensor_row(&t, i, row);
+            for (size_t j = 0; j < t.cols; j++) {
+                size_t k = i * t.cols + j;
+                static const float nm[12] = {0, 0, 1, 0, 2, 0, 0, 0, 3, 0, -4, 0};
+                static const float scale[4] = {0.5f, 1, 2, 4}, zero[4] = {0, 1, 2, 7};
+                size_t g = 2 * i + j / 4;
+                float want = t.mask == MASK_NM          ? nm[k]
+                             : t.mask == MASK_BITMAP    ? (k % 2 ? (float)(k + 1) : 0)
+                             : t.values == VALUES_INT   ? scale[g] * ((float)((k * 5 + 1) % 8) - zero[g])
+                                                        : (float)k / 4;
+                if (row[j] < want || row[j] > want)
+                    fail_msg("%s: row %zu column %zu", t.name, i, j);
+            }
+        }
+        tensor_free(&t);
+    }
+    assert_done(got, e);
+    assert_int_equal(seen, 8);
+    assert_string_equal(stream_end_digest(r), "26946a327a0252247bc4371c0f84779f");
+    assert_done(stream_index(r, &count, &e), e);
+    assert_int_equal(count, 6);
+    assert_done(stream_read_at(r, 5, &record, &e), e);
+    assert_int_equal(record.bytes, 5120000);
+    for (size_t i = 0; i < record.bytes; i++)
+        assert_int_equal(record.data[i], i % 256);
+    stream_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -645,6 +693,7 @@ int main(void)
         cmocka_unit_test(hand_made),       cmocka_unit_test(foreign_frames),
         cmocka_unit_test(promised_bytes),  cmocka_unit_test(trailer),
         cmocka_unit_test(ids),             cmocka_unit_test(planes),
+        cmocka_unit_test(golden_version_1),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
