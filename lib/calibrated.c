@@ -370,8 +370,9 @@ static void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const flo
         }
 }
 
-/* A vector of the block divided by fold, in f32: its record and what the block computes with. */
-static int fold_vector(struct run *r, enum model_role role, const float *fold, size_t n,
+/* A vector of the block divided by fold, in f32: its record and what the block computes with.
+ * plus: what counts is plus + v. */
+static int fold_vector(struct run *r, enum model_role role, float plus, const float *fold,
                        struct error *e)
 {
     for (size_t i = 0; fold && i < r->items; i++) {
@@ -380,16 +381,19 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
             continue;
         const struct stream_record record = {item->json, item->data, item->bytes};
         struct tensor t;
+        if (tensor_parse(&t, &record, e))
+            return -1;
+        const size_t n = t.rows * t.cols;
         float *v = memory_new(n, sizeof *v, "a vector", e);
-        if (!v || tensor_parse(&t, &record, e)) {
-            free(v);
+        if (!v) {
+            tensor_free(&t);
             return -1;
         }
         for (size_t k = 0; k < t.rows; k++)
             tensor_row(&t, k, v + k * t.cols);
         tensor_free(&t);
         for (size_t k = 0; k < n; k++) {
-            v[k] /= fold[k];
+            v[k] = (v[k] + plus) / fold[k] - plus;
             if (r->block.vector[role])
                 r->block.vector[role][k] = v[k];
         }
@@ -402,25 +406,43 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
     return 0;
 }
 
+/* True where what produces a site's input is linear in each channel and goes nowhere else. */
+static bool can_fold(const struct model *m, size_t site)
+{
+    switch (site) {
+    case 1:
+        return m->heads == m->kv_heads && model_has_role(m, ROLE_V);
+    case 3:
+        return m->gated && model_has_role(m, ROLE_UP);
+    default:
+        return m->norm_weights && m->place != PLACE_AFTER;
+    }
+}
+
 /* Asks the method for the folds of all sites and changes the vectors that they reach. */
 static int fold_block(struct run *r, struct error *e)
 {
-    static const enum model_role behind[SITES][3] = {{ROLE_Q, ROLE_K, ROLE_V},
-                                                     {ROLE_O, ROLE_COUNT, ROLE_COUNT},
-                                                     {ROLE_GATE, ROLE_UP, ROLE_COUNT},
-                                                     {ROLE_DOWN, ROLE_COUNT, ROLE_COUNT}};
+    enum { MOST = 4 };
+    static const enum model_role behind[SITES][MOST] = {
+        {ROLE_Q, ROLE_K, ROLE_V, ROLE_QKV}, {ROLE_O}, {ROLE_GATE, ROLE_UP, ROLE_GATE_UP}, {ROLE_DOWN}};
+    static const char *const name[SITES] = {"norm and q, k, v", "v and o", "norm and MLP",
+                                            "up and down"};
     const struct model *m = &r->c->model;
-    for (size_t i = 0; r->c->prepare && i < SITES; i++) {
+    const float plus = m->norm == NORM_RMS_PLUS_ONE ? 1 : 0;
+    if (!r->c->prepare)
+        return 0;
+    for (size_t i = 0; i < SITES; i++) {
         struct calibrated_site *s = &r->site[i];
-        const struct matrix *list[3];
+        const struct matrix *list[MOST];
         size_t count = 0;
-        if (i == 1 && m->kv_heads != m->heads) {
+        if (!can_fold(m, i)) {
             if (r->layer == 0)
-                cli_note(r->c->cli, "grouped queries: no scale between v and o");
+                cli_note(r->c->cli, "no scale between %s: no factor can pass there", name[i]);
             continue;
         }
-        for (; count < 3 && behind[i][count] != ROLE_COUNT; count++)
-            list[count] = &r->block.matrix[behind[i][count]];
+        for (size_t k = 0; k < MOST; k++) /* the embedding's role, 0, is no block's matrix */
+            if (r->block.matrix[behind[i][k]].rows)
+                list[count++] = &r->block.matrix[behind[i][k]];
         if (r->c->prepare(r->c, s, list, count, e))
             return -1;
         s->folded = memory_new(s->probes, s->stride * sizeof *s->folded, "probes", e);
@@ -430,12 +452,12 @@ static int fold_block(struct run *r, struct error *e)
             for (size_t j = 0; j < s->cols; j++)
                 s->folded[t * s->stride + j] = s->probe[t * s->stride + j] / s->fold[j];
     }
-    if (!r->c->prepare)
-        return 0;
-    return fold_vector(r, ROLE_ATTENTION_NORM, r->site[0].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_V_BIAS, r->site[1].fold, m->kv_heads * m->head_dim, e) ||
-                   fold_vector(r, ROLE_MLP_NORM, r->site[2].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_UP_BIAS, r->site[3].fold, m->intermediate, e)
+    return fold_vector(r, ROLE_ATTENTION_NORM, plus, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_ATTENTION_NORM_BIAS, 0, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_V_BIAS, 0, r->site[1].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM, plus, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM_BIAS, 0, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_UP_BIAS, 0, r->site[3].fold, e)
                ? -1
                : 0;
 }
@@ -450,6 +472,10 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
     json_t *note = json_pack("{s:s}", "program", c->cli->name);
     if (!note)
         return error_set(e, "no memory for a record");
+    if (c->ready && c->ready(c, s, e)) {
+        error_prefix(e, "%s", i->name);
+        goto out;
+    }
     u.w = memory_new(m->rows, u.ld * sizeof *u.w, "a weight matrix", e);
     if (!u.w)
         goto out;
@@ -934,19 +960,26 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e)
 {
-    struct calibrated_site *s = l->site;
-    if (!s->factor.panel && by_diagonal && sort_columns(s, e))
-        return -1;
-    if (!s->factor.panel &&
+    if (s->factor.panel)
+        return 0;
+    hessian_settle(&s->hessian);
+    if ((by_diagonal && sort_columns(s, e)) ||
         factor_new(&s->factor, &s->hessian, s->order, damping, precision, c->kernels, c->pool, e))
         return -1;
-    if (json_set(l->note, "damping", json_number(s->factor.damping), e) ||
-        (s->factor.f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
-        (s->factor.dead_count &&
-         json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
-        return -1;
+    hessian_free(&s->hessian);
     return 0;
+}
+
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e)
+{
+    const struct factor *f = &l->site->factor;
+    return json_set(l->note, "damping", json_number(f->damping), e) ||
+                   (f->f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
+                   (f->dead_count && json_set(l->note, "dead_columns",
+                                              json_integer((json_int_t)f->dead_count), e))
+               ? -1
+               : 0;
 }

@@ -63,6 +63,38 @@ out:
     return result;
 }
 
+/* Newer checkpoints keep the chat template in a file of its own: it joins the settings, where older
+ * ones have it. */
+static int add_chat_template(struct checkpoint *c, struct error *e)
+{
+    char *text = NULL;
+    size_t n = 0;
+    int result = -1;
+    json_t *all = NULL;
+    if (read_optional(c, "chat_template.jinja", CONFIG_MAX, &text, &n, e))
+        return -1;
+    if (!text)
+        return 0;
+    all = c->settings ? json_parse(c->settings, c->settings_bytes, "tokenizer_config.json", e)
+                      : json_object();
+    if (!all || json_set(all, "chat_template", json_stringn(text, n), e)) {
+        error_prefix(e, "%s", c->directory);
+        goto out;
+    }
+    free(c->settings);
+    c->settings = json_dumps(all, JSON_INDENT(2));
+    if (!c->settings) {
+        error_set(e, "no memory for a chat template");
+        goto out;
+    }
+    c->settings_bytes = strlen(c->settings);
+    result = 0;
+out:
+    json_decref(all);
+    free(text);
+    return result;
+}
+
 static int read_tokenizer(struct checkpoint *c, struct error *e)
 {
     static const struct {
@@ -75,7 +107,9 @@ static int read_tokenizer(struct checkpoint *c, struct error *e)
     }
     if (!c->tokenizer)
         return 0;
-    return read_optional(c, "tokenizer_config.json", CONFIG_MAX, &c->settings, &c->settings_bytes, e);
+    if (read_optional(c, "tokenizer_config.json", CONFIG_MAX, &c->settings, &c->settings_bytes, e))
+        return -1;
+    return add_chat_template(c, e);
 }
 
 /* A GGUF file holds all of this itself. */
