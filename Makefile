@@ -63,6 +63,8 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
+$(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -171,6 +173,13 @@ TEXT_FILES = $(filter-out %.md %/LICENSE %/README %/MANIFEST,$(shell find -L $(T
 text_name = $(basename $(notdir $(patsubst %.zst,%,$(patsubst %.gz,%,$(1)))))
 TEXTS = $(foreach f,$(TEXT_FILES),$(call text_name,$(f)))
 text_file = $(firstword $(foreach f,$(TEXT_FILES),$(if $(filter $(1),$(call text_name,$(f))),$(f))))
+# Texts to calibrate on: the files of DATA/calibration, the first by name where a plan names none.
+CALIBRATION_FILES = $(sort $(wildcard $(DATA)/calibration/*.*))
+CALIBRATIONS = $(foreach f,$(CALIBRATION_FILES),$(call text_name,$(f)))
+# Other data sets: DATA/READER, a folder for some readers, its first file for others.
+READERS = $(foreach r,freebaseqa mmlu triviaqa cnndm mtbench tasks,$(if $(wildcard $(DATA)/$(r)/.),$(r)))
+reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*))))
+reader_options = $(if $(filter triviaqa,$(1)),$(if $(wildcard $(DATA)/triviaqa/evidence/.),--evidence $(DATA)/triviaqa/evidence))
 FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
 figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))
 # Many small jobs run best with one thread each; a single one takes all cores.
@@ -198,10 +207,11 @@ FORCE:
 stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
 
 $(OUT)/plan.settings: FORCE
-	@$(call stamp,$@,$(PLAN) $(ROLES) $(TEXTS))
+	@$(call stamp,$@,$(PLAN) $(ROLES) / $(TEXTS) / $(CALIBRATIONS) / $(READERS))
 
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
-	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
+	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' \
+	-v calibration='$(CALIBRATIONS)' -v readers='$(READERS)' -f reports/plan.awk $< >$@.tmp; mv $@.tmp $@
 
 # Static rules, since make would take what a pattern makes for passing.
 STAMPS := $(patsubst kick-%,$(OUT)/stamps/%,$(filter kick-%,$(notdir $(PROGRAMS))))
@@ -220,6 +230,18 @@ $(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 
 $(TEXTS:%=$(OUT)/data/text-%.kick): $(OUT)/data/text-%.kick: $(OUT)/data/text-%.source $(OUT)/stamps/ingest-text $$(call text_file,$$*)
 	@$(say) kick ingest-text -q --name $* $(call text_file,$*) -o $@
+
+$(CALIBRATIONS:%=$(OUT)/data/calibration-%.source): $(OUT)/data/calibration-%.source: FORCE
+	@$(call stamp,$@,$(abspath $(filter $(DATA)/calibration/$*.%,$(CALIBRATION_FILES))))
+
+$(CALIBRATIONS:%=$(OUT)/data/calibration-%.kick): $(OUT)/data/calibration-%.kick: $(OUT)/data/calibration-%.source $(OUT)/stamps/ingest-text $$(filter $(DATA)/calibration/$$*.%,$(CALIBRATION_FILES))
+	@$(say) kick ingest-text -q --name calibration-$* $(filter $(DATA)/calibration/$*.%,$(CALIBRATION_FILES)) -o $@
+
+$(READERS:%=$(OUT)/data/%.source): $(OUT)/data/%.source: FORCE
+	@$(call stamp,$@,$(abspath $(call reader_operand,$*)))
+
+$(READERS:%=$(OUT)/data/%.kick): $(OUT)/data/%.kick: $(OUT)/data/%.source $$(OUT)/stamps/ingest-$$* $$(wildcard $$(call reader_operand,$$*))
+	@$(say) kick ingest-$* -q $(call reader_options,$*) $(call reader_operand,$*) -o $@
 
 $(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS)) \

@@ -22,14 +22,16 @@ enum {
 
 int rope_new(struct rope *r, const struct model *m, struct error *e)
 {
-    const size_t half = m->head_dim / 2;
+    const size_t half = m->rotary / 2;
     *r = (struct rope){0};
+    if (half == 0)
+        return 0;
     r->frequency = memory_new(half, sizeof *r->frequency, "rotary frequencies", e);
     if (!r->frequency)
         return -1;
     const float factor = (float)m->rope_factor;
     for (size_t i = 0; i < half; i++) {
-        const float exponent = (float)(2 * i) / (float)m->head_dim;
+        const float exponent = (float)(2 * i) / (float)m->rotary;
         float f = 1.0f / (float)fmath_pow(m->rope_theta, (double)exponent);
         if (m->rope == ROPE_LINEAR)
             f = f / factor;
@@ -52,8 +54,8 @@ int rope_new(struct rope *r, const struct model *m, struct error *e)
 
 int rope_reserve(struct rope *r, const struct model *m, size_t length, struct error *e)
 {
-    const size_t half = m->head_dim / 2;
-    if (length <= r->length)
+    const size_t half = m->rotary / 2;
+    if (length <= r->length || half == 0)
         return 0;
     if (length < r->length + r->length / 2)
         length = r->length + r->length / 2;
@@ -215,6 +217,7 @@ void attention_free(struct attention_scratch *a)
 
 struct attention {
     const struct model *m;
+    const struct attention_layer *layer;
     const struct kernels *kernels;
     const struct rope *r;
     const struct attention_scratch *scratch;
@@ -225,48 +228,72 @@ struct attention {
     size_t count;
 };
 
+static void norm_heads(const struct attention *a, const float *weight, size_t heads, float *x)
+{
+    const size_t d = a->m->head_dim;
+    for (size_t h = 0; weight && h < heads; h++)
+        a->kernels->rms_norm(x + h * d, d, weight, (float)a->m->norm_eps, x + h * d);
+}
+
 static void rotate_and_store(void *context, size_t i, long thread)
 {
     const struct attention *a = context;
     const struct model *m = a->m;
     const struct sequence *s = &a->s[i];
-    const size_t half = m->head_dim / 2;
+    const size_t half = m->rotary / 2;
     (void)thread;
     for (size_t t = 0; t < s->count; t++) {
         const size_t position = s->cache->length + t;
-        const float *cosine = a->r->cosine + position * half, *sine = a->r->sine + position * half;
         float *q = a->q + (s->row + t) * a->ldq, *k = a->k + (s->row + t) * a->ldk;
-        for (size_t h = 0; h < m->heads; h++)
-            a->kernels->rope(q + h * m->head_dim, half, cosine, sine);
-        for (size_t h = 0; h < m->kv_heads; h++)
-            a->kernels->rope(k + h * m->head_dim, half, cosine, sine);
+        norm_heads(a, a->layer->q_norm, m->heads, q);
+        norm_heads(a, a->layer->k_norm, m->kv_heads, k);
+        if (half) {
+            const float *cosine = a->r->cosine + position * half;
+            const float *sine = a->r->sine + position * half;
+            for (size_t h = 0; h < m->heads; h++)
+                a->kernels->rope(q + h * m->head_dim, half, cosine, sine);
+            for (size_t h = 0; h < m->kv_heads; h++)
+                a->kernels->rope(k + h * m->head_dim, half, cosine, sine);
+        }
         cache_put(s->cache, m, position, k, a->v + (s->row + t) * a->ldk);
     }
 }
 
-/* `rows` queries ldx floats apart; query r sees the first `visible + r * step` keys. They are left
- * as the attention's output. */
+/* `rows` queries ldx floats apart; query r sees the first `visible + r * step` keys, of them the
+ * last `window`. Keys that no query sees are left out in whole panels, so that lanes stay those of
+ * their positions. The queries are left as the attention's output. */
 static void tile(const struct attention *a, const struct cache *c, size_t kv_head, float *x,
                  size_t ldx, size_t rows, size_t visible, size_t step, float *score)
 {
     const struct model *m = a->m;
-    const size_t d = m->head_dim, padded = panel_size(d), keys = visible + (rows - 1) * step;
-    const size_t columns = panel_size(keys);
-    const float scale = (float)(1.0 / sqrt((double)d));
-    kernel_product *product = a->kernels->product[PANEL_F32];
+    const struct kernels *kernels = a->kernels;
+    const size_t window = a->layer->window;
+    const size_t start = window && visible > window ? (visible - window) / PANEL * PANEL : 0;
+    const size_t d = m->head_dim, padded = panel_size(d);
+    const size_t keys = visible + (rows - 1) * step - start, columns = panel_size(keys);
+    const float scale = a->layer->scale;
+    kernel_product *product = kernels->product[PANEL_F32];
     float *sum = score + rows * columns, total[TILE_MOST];
-    product(rows, columns / PANEL, d, x, ldx, c->keys + kv_head * c->capacity * d, d * PANEL, score,
-            columns, NULL, false);
-    for (size_t r = 0; r < rows; r++)
-        total[r] = a->kernels->softmax(score + r * columns, 0, visible + r * step, columns, scale);
-    const float *values = c->values + kv_head * padded * c->capacity;
+    product(rows, columns / PANEL, d, x, ldx, c->keys + (kv_head * c->capacity + start) * d,
+            d * PANEL, score, columns, NULL, false);
+    for (size_t r = 0; r < rows; r++) {
+        const size_t last = visible + r * step;
+        const size_t first = window && last > window ? last - window : 0; /* >= start */
+        float *row = score + r * columns, factor = scale;
+        if (m->attention_cap > 0) {
+            kernels->cap(row, last - start, scale, (float)m->attention_cap);
+            factor = 1;
+        }
+        total[r] = kernels->softmax(row, first - start, last - start, columns, factor);
+    }
+    const float *values = c->values + kv_head * padded * c->capacity + start * PANEL;
     for (size_t j = 0; j < keys; j += VALUE_BLOCK) {
         const size_t n = keys - j < VALUE_BLOCK ? keys - j : VALUE_BLOCK;
         product(rows, padded / PANEL, n, score + j, columns, values + j * PANEL,
                 c->capacity * PANEL, sum, padded, NULL, j > 0);
     }
     for (size_t r = 0; r < rows; r++)
-        a->kernels->divide(sum + r * padded, d, total[r], x + r * ldx);
+        kernels->divide(sum + r * padded, d, total[r], x + r * ldx);
 }
 
 /* One head's queries of one sequence; for a single position, all heads that share keys at once. */
@@ -311,12 +338,12 @@ static void attend_item(void *context, size_t i, long thread)
            a->scratch->score[thread]);
 }
 
-void attention_run(const struct model *m, const struct kernels *kernels, struct pool *pool,
-                   const struct rope *r, const struct attention_scratch *scratch, float *q,
-                   size_t ldq, float *k, const float *v, size_t ldk, const struct sequence *s,
-                   size_t count)
+void attention_run(const struct model *m, const struct attention_layer *layer,
+                   const struct kernels *kernels, struct pool *pool, const struct rope *r,
+                   const struct attention_scratch *scratch, float *q, size_t ldq, float *k,
+                   const float *v, size_t ldk, const struct sequence *s, size_t count)
 {
-    struct attention a = {m, kernels, r, scratch, q, k, v, ldq, ldk, s, count};
+    struct attention a = {m, layer, kernels, r, scratch, q, k, v, ldq, ldk, s, count};
     size_t items = 0;
     double work = 0;
     for (size_t i = 0; i < count; i++) {

@@ -46,7 +46,8 @@ struct run {
     struct cache *cache;
     struct sequence *part;
     size_t caches;
-    bool embedded;
+    size_t entered; /* tensors before the blocks */
+    bool embedded;  /* all of them */
 
     struct item *item;
     size_t items, capacity, written;
@@ -198,7 +199,7 @@ static void site_free(struct calibrated_site *s)
 static int site_new(struct run *r, size_t i, struct error *e)
 {
     struct calibrated_site *s = &r->site[i];
-    *s = (struct calibrated_site){.cols = r->block.matrix[site_role[i]].cols};
+    *s = (struct calibrated_site){.cols = model_role_columns(&r->c->model, site_role[i])};
     s->stride = panel_size(s->cols);
     s->probe = memory_new(PROBES, s->stride * sizeof *s->probe, "probes", e);
     if (!s->probe)
@@ -254,17 +255,10 @@ static int run_block(struct run *r, const struct forward_hook *hook, struct erro
 
 static size_t site_of(enum model_role role)
 {
-    switch (role) {
-    case ROLE_O:
-        return 1;
-    case ROLE_GATE:
-    case ROLE_UP:
-        return 2;
-    case ROLE_DOWN:
-        return 3;
-    default:
-        return 0;
-    }
+    size_t i = 0;
+    while (i + 1 < SITES && site_role[i] != model_role_input(role))
+        i++;
+    return i;
 }
 
 /* y (probes, panels of rows): the products of a matrix, without its bias, with the inputs x. */
@@ -376,8 +370,9 @@ static void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const flo
         }
 }
 
-/* A vector of the block divided by fold, in f32: its record and what the block computes with. */
-static int fold_vector(struct run *r, enum model_role role, const float *fold, size_t n,
+/* A vector of the block divided by fold, in f32: its record and what the block computes with.
+ * plus: what counts is plus + v. */
+static int fold_vector(struct run *r, enum model_role role, float plus, const float *fold,
                        struct error *e)
 {
     for (size_t i = 0; fold && i < r->items; i++) {
@@ -386,16 +381,19 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
             continue;
         const struct stream_record record = {item->json, item->data, item->bytes};
         struct tensor t;
+        if (tensor_parse(&t, &record, e))
+            return -1;
+        const size_t n = t.rows * t.cols;
         float *v = memory_new(n, sizeof *v, "a vector", e);
-        if (!v || tensor_parse(&t, &record, e)) {
-            free(v);
+        if (!v) {
+            tensor_free(&t);
             return -1;
         }
         for (size_t k = 0; k < t.rows; k++)
             tensor_row(&t, k, v + k * t.cols);
         tensor_free(&t);
         for (size_t k = 0; k < n; k++) {
-            v[k] /= fold[k];
+            v[k] = (v[k] + plus) / fold[k] - plus;
             if (r->block.vector[role])
                 r->block.vector[role][k] = v[k];
         }
@@ -408,25 +406,43 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
     return 0;
 }
 
+/* True where what produces a site's input is linear in each channel and goes nowhere else. */
+static bool can_fold(const struct model *m, size_t site)
+{
+    switch (site) {
+    case 1:
+        return m->heads == m->kv_heads && model_has_role(m, ROLE_V);
+    case 3:
+        return m->gated && model_has_role(m, ROLE_UP);
+    default:
+        return m->norm_weights && m->place != PLACE_AFTER;
+    }
+}
+
 /* Asks the method for the folds of all sites and changes the vectors that they reach. */
 static int fold_block(struct run *r, struct error *e)
 {
-    static const enum model_role behind[SITES][3] = {{ROLE_Q, ROLE_K, ROLE_V},
-                                                     {ROLE_O, ROLE_COUNT, ROLE_COUNT},
-                                                     {ROLE_GATE, ROLE_UP, ROLE_COUNT},
-                                                     {ROLE_DOWN, ROLE_COUNT, ROLE_COUNT}};
+    enum { MOST = 4 };
+    static const enum model_role behind[SITES][MOST] = {
+        {ROLE_Q, ROLE_K, ROLE_V, ROLE_QKV}, {ROLE_O}, {ROLE_GATE, ROLE_UP, ROLE_GATE_UP}, {ROLE_DOWN}};
+    static const char *const name[SITES] = {"norm and q, k, v", "v and o", "norm and MLP",
+                                            "up and down"};
     const struct model *m = &r->c->model;
-    for (size_t i = 0; r->c->prepare && i < SITES; i++) {
+    const float plus = m->norm == NORM_RMS_PLUS_ONE ? 1 : 0;
+    if (!r->c->prepare)
+        return 0;
+    for (size_t i = 0; i < SITES; i++) {
         struct calibrated_site *s = &r->site[i];
-        const struct matrix *list[3];
+        const struct matrix *list[MOST];
         size_t count = 0;
-        if (i == 1 && m->kv_heads != m->heads) {
+        if (!can_fold(m, i)) {
             if (r->layer == 0)
-                cli_note(r->c->cli, "grouped queries: no scale between v and o");
+                cli_note(r->c->cli, "no scale between %s: no factor can pass there", name[i]);
             continue;
         }
-        for (; count < 3 && behind[i][count] != ROLE_COUNT; count++)
-            list[count] = &r->block.matrix[behind[i][count]];
+        for (size_t k = 0; k < MOST; k++) /* the embedding's role, 0, is no block's matrix */
+            if (r->block.matrix[behind[i][k]].rows)
+                list[count++] = &r->block.matrix[behind[i][k]];
         if (r->c->prepare(r->c, s, list, count, e))
             return -1;
         s->folded = memory_new(s->probes, s->stride * sizeof *s->folded, "probes", e);
@@ -436,12 +452,12 @@ static int fold_block(struct run *r, struct error *e)
             for (size_t j = 0; j < s->cols; j++)
                 s->folded[t * s->stride + j] = s->probe[t * s->stride + j] / s->fold[j];
     }
-    if (!r->c->prepare)
-        return 0;
-    return fold_vector(r, ROLE_ATTENTION_NORM, r->site[0].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_V_BIAS, r->site[1].fold, m->kv_heads * m->head_dim, e) ||
-                   fold_vector(r, ROLE_MLP_NORM, r->site[2].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_UP_BIAS, r->site[3].fold, m->intermediate, e)
+    return fold_vector(r, ROLE_ATTENTION_NORM, plus, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_ATTENTION_NORM_BIAS, 0, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_V_BIAS, 0, r->site[1].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM, plus, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM_BIAS, 0, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_UP_BIAS, 0, r->site[3].fold, e)
                ? -1
                : 0;
 }
@@ -456,6 +472,10 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
     json_t *note = json_pack("{s:s}", "program", c->cli->name);
     if (!note)
         return error_set(e, "no memory for a record");
+    if (c->ready && c->ready(c, s, e)) {
+        error_prefix(e, "%s", i->name);
+        goto out;
+    }
     u.w = memory_new(m->rows, u.ld * sizeof *u.w, "a weight matrix", e);
     if (!u.w)
         goto out;
@@ -612,19 +632,30 @@ static int prepare(struct run *r, struct error *e)
     return r->cache && r->part ? 0 : -1;
 }
 
-static int take_embedding(struct run *r, const struct tensor *t, struct error *e)
+/* A tensor before the blocks, applied to all samples as it comes. */
+static int enter(struct run *r, enum model_role role, const struct tensor *t, struct error *e)
 {
     const size_t stride = forward_stride(&r->c->model);
-    if (r->embedded)
-        return error_set(e, "%s: the tensor is there twice", t->name);
-    if (prepare(r, e))
+    enum model_role want;
+    char usual[160];
+    size_t layer;
+    model_tensor_at(&r->c->model, r->entered, &want, &layer, usual, sizeof usual);
+    if (role != want)
+        return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
+                         usual);
+    if (r->entered == 0 && prepare(r, e))
+        return -1;
+    struct entry *list = memory_new(r->set.count, sizeof *list, "samples", e);
+    if (!list)
         return -1;
     for (size_t i = 0; i < r->set.count; i++)
-        for (size_t j = 0; j < r->set.sample[i].count; j++)
-            tensor_row(t, (size_t)r->set.sample[i].ids[j],
-                       (float *)r->x.data + (r->row[i] + j) * stride);
-    r->embedded = true;
-    return 0;
+        list[i] = (struct entry){r->set.sample[i].ids, 0, r->set.sample[i].count,
+                                 (float *)r->x.data + r->row[i] * stride};
+    const int result = forward_enter(r->forward, role, t, NULL, list, r->set.count, e);
+    free(list);
+    r->entered++;
+    r->embedded = r->entered == model_tensors_before(&r->c->model);
+    return result;
 }
 
 /* True if a step removed weights. */
@@ -685,9 +716,9 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
     if (model_tensor_role(&r->c->model, t.name, &role, &layer, e) ||
         model_tensor_check(&r->c->model, role, t.name, t.rank, t.shape, e))
         goto out;
-    if (role == ROLE_EMBEDDING || role == ROLE_FINAL_NORM || role == ROLE_HEAD ||
+    if (model_role_is_before(role) || model_role_is_after(role) ||
         (role == ROLE_IGNORED && r->items == 0)) {
-        if (role == ROLE_EMBEDDING && take_embedding(r, &t, e))
+        if (model_role_is_before(role) && enter(r, role, &t, e))
             goto out;
         result = write_copy(r, record->json, record->data, record->bytes, e);
         goto out;
@@ -784,6 +815,12 @@ int calibrated_run(struct calibrated *c, struct error *e)
         goto out;
     if (model_parse(&c->model, json_object_get(stream_header(r.in), "config"), e)) {
         error_prefix(e, "%s: its config", stream_name(r.in));
+        goto out;
+    }
+    if (c->model.experts) {
+        error_set(e, "%s: %s does not calibrate mixtures of experts; prune-magnitude and "
+                     "quantize-rtn need no calibration",
+                  stream_name(r.in), c->cli->name);
         goto out;
     }
     header = new_header(&r, e);
@@ -923,19 +960,26 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e)
 {
-    struct calibrated_site *s = l->site;
-    if (!s->factor.panel && by_diagonal && sort_columns(s, e))
-        return -1;
-    if (!s->factor.panel &&
+    if (s->factor.panel)
+        return 0;
+    hessian_settle(&s->hessian);
+    if ((by_diagonal && sort_columns(s, e)) ||
         factor_new(&s->factor, &s->hessian, s->order, damping, precision, c->kernels, c->pool, e))
         return -1;
-    if (json_set(l->note, "damping", json_number(s->factor.damping), e) ||
-        (s->factor.f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
-        (s->factor.dead_count &&
-         json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
-        return -1;
+    hessian_free(&s->hessian);
     return 0;
+}
+
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e)
+{
+    const struct factor *f = &l->site->factor;
+    return json_set(l->note, "damping", json_number(f->damping), e) ||
+                   (f->f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
+                   (f->dead_count && json_set(l->note, "dead_columns",
+                                              json_integer((json_int_t)f->dead_count), e))
+               ? -1
+               : 0;
 }

@@ -199,28 +199,67 @@ double fmath_cos(double x)
     return sine(x, 1);
 }
 
-float fmath_expf(float x)
+/* x = n ln 2 + r; returns e^r - 1. */
+static float expf_reduced(float x, float *n)
 {
-    if (x != x)
-        return x;
-    if (x < FMATH_EXPF_MIN)
-        return 0;
-    if (x > FMATH_EXPF_MAX)
-        return INFINITY;
     const float shifted = fmaf(x, FMATH_LOG2E, FMATH_EXPF_SHIFT);
-    const float n = shifted - FMATH_EXPF_SHIFT;
-    const float r = fmaf(-n, FMATH_LN2_LOW, fmaf(-n, FMATH_LN2_HIGH, x));
+    *n = shifted - FMATH_EXPF_SHIFT;
+    const float r = fmaf(-*n, FMATH_LN2_LOW, fmaf(-*n, FMATH_LN2_HIGH, x));
     float p = FMATH_EXPF_C7;
     p = fmaf(p, r, FMATH_EXPF_C6);
     p = fmaf(p, r, FMATH_EXPF_C5);
     p = fmaf(p, r, FMATH_EXPF_C4);
     p = fmaf(p, r, FMATH_EXPF_C3);
     p = fmaf(p, r, FMATH_EXPF_C2);
-    p = fmaf(r * r, p, r) + 1.0f;
+    return fmaf(r * r, p, r);
+}
+
+static float power_of_two_f(int32_t n)
+{
+    float x;
+    const uint32_t u = (uint32_t)(n + 127) << 23;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+float fmath_expf(float x)
+{
+    float n;
+    if (x != x)
+        return x;
+    if (x < FMATH_EXPF_MIN)
+        return 0;
+    if (x > FMATH_EXPF_MAX)
+        return INFINITY;
+    const float p = expf_reduced(x, &n) + 1.0f;
     const int32_t k = (int32_t)n, half = k >> 1;
-    float a, b;
-    const uint32_t ua = (uint32_t)(half + 127) << 23, ub = (uint32_t)(k - half + 127) << 23;
-    memcpy(&a, &ua, sizeof a);
-    memcpy(&b, &ub, sizeof b);
-    return p * a * b;
+    return p * power_of_two_f(half) * power_of_two_f(k - half);
+}
+
+float fmath_tanhf(float x)
+{
+    float n;
+    if (x != x)
+        return x;
+    const float a = fabsf(x), t = FMATH_TANHF_MAX < a ? FMATH_TANHF_MAX : a;
+    const float q = expf_reduced(t + t, &n), s = power_of_two_f((int32_t)n);
+    const float e = fmaf(q, s, s - 1.0f);
+    return copysignf(e / (e + 2.0f), x);
+}
+
+const float fmath_erfc[FMATH_ERFC_TERMS] = {
+    0x1.09ce6ap-15f, 0x1.ccc16cp-3f, 0x1.db9ea8p-3f, 0x1.62c808p-3f, 0x1.1fb1b6p-2f,
+    -0x1.7871d8p-4f, 0x1.37a018p-2f, -0x1.5de8dap-4f, -0x1.0bb91ap-4f, 0x1.b96cbep-6f};
+
+float fmath_normalf(float x)
+{
+    if (x != x)
+        return x;
+    const float t = fabsf(x) * FMATH_SQRT_HALF;
+    const float u = 1.0f / fmaf(FMATH_ERFC_STRETCH, t, 1.0f);
+    float p = fmath_erfc[FMATH_ERFC_TERMS - 1];
+    for (int i = FMATH_ERFC_TERMS - 2; i >= 0; i--)
+        p = fmaf(p, u, fmath_erfc[i]);
+    const float tail = p * fmath_expf((-0.5f * x) * x) * 0.5f;
+    return x < 0 ? tail : 1.0f - tail;
 }

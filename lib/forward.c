@@ -1,5 +1,5 @@
-/* The forward pass: norm, projections, attention, gated MLP, over chunks of rows so that working
- * memory follows the chunk and never the context. */
+/* The forward pass: norms, projections, attention, MLP or a mixture of them, over chunks of rows so
+ * that working memory follows the chunk and never the context. */
 #include "forward.h"
 
 #include <math.h>
@@ -17,17 +17,36 @@ enum {
     SCORE = 192, /* rows of logits at once */
 };
 
+/* Floats of a row in the buffers; 0: the model needs none. */
+struct widths {
+    size_t n, other, q, kv, wide, gate, up, router;
+};
+
+/* One of the experts that a row goes to. */
+struct route {
+    size_t expert;
+    float weight;
+};
+
 struct forward {
     const struct model *m;
     const struct kernels *k;
     struct pool *pool;
     struct rope rope;
     struct attention_scratch attention;
-    size_t stride, query, key, inner; /* row lengths, in whole panels */
-    size_t rows;                      /* that the buffers hold */
-    float *n, *q, *kv[2], *gate, *up;
-    struct sequence *part; /* (rows): the sequences of a chunk */
-    float *logits;         /* (SCORE, vocab) */
+    struct widths width; /* in whole panels */
+    size_t rows;         /* that the buffers hold */
+    float *n, *other;    /* inputs and outputs of the parts of a block */
+    float *q, *kv[2], *wide, *gate, *up; /* wide: the outputs of a fused matrix */
+    float *router, *gathered, *given;    /* scores of experts; one expert's inputs and outputs */
+    struct route *route;                 /* (rows, experts_used), experts ascending */
+    size_t *row;                         /* (rows): which rows an expert gets, */
+    float *row_weight;                   /* and their weights */
+    struct sequence *part;               /* (rows): the sequences of a chunk */
+    float *logits;                       /* (SCORE, vocab) */
+    float *weight, *ones, *zeros;        /* (stride): of norms */
+    float *final_bias;
+    struct matrix project_out;
 };
 
 /* ---- weights -----------------------------------------------------------------------------------
@@ -50,15 +69,42 @@ static enum model_role bias_of(enum model_role role)
         return ROLE_UP;
     case ROLE_DOWN_BIAS:
         return ROLE_DOWN;
+    case ROLE_QKV_BIAS:
+        return ROLE_QKV;
     default:
         return ROLE_COUNT;
     }
+}
+
+static int take_expert(struct block *b, enum model_role role, const struct tensor *t,
+                       struct pool *pool, struct error *e)
+{
+    const size_t i = model_tensor_expert(t->name);
+    if (i >= b->experts) {
+        struct expert *list = memory_resize(b->expert, i + 1, sizeof *list, "experts", e);
+        if (!list)
+            return -1;
+        memset(list + b->experts, 0, (i + 1 - b->experts) * sizeof *list);
+        b->expert = list;
+        b->experts = i + 1;
+    }
+    struct matrix *m = role == ROLE_EXPERT_GATE ? &b->expert[i].gate
+                       : role == ROLE_EXPERT_UP ? &b->expert[i].up
+                                                : &b->expert[i].down;
+    if (m->rows)
+        return error_set(e, "%s: the tensor is there twice", t->name);
+    if (matrix_pack(m, t, pool, e))
+        return error_prefix(e, "%s", t->name);
+    b->count++;
+    return 0;
 }
 
 int block_take(struct block *b, enum model_role role, const struct tensor *t, struct pool *pool,
                struct error *e)
 {
     const enum model_role matrix = bias_of(role);
+    if (role == ROLE_EXPERT_GATE || role == ROLE_EXPERT_UP || role == ROLE_EXPERT_DOWN)
+        return take_expert(b, role, t, pool, e);
     if (b->present[role])
         return error_set(e, "%s: the tensor is there twice", t->name);
     if (matrix != ROLE_COUNT) {
@@ -92,6 +138,8 @@ size_t block_bytes(const struct block *b)
     size_t n = 0;
     for (int i = 0; i < ROLE_COUNT; i++)
         n += b->matrix[i].bytes;
+    for (size_t i = 0; i < b->experts; i++)
+        n += b->expert[i].gate.bytes + b->expert[i].up.bytes + b->expert[i].down.bytes;
     return n;
 }
 
@@ -101,6 +149,12 @@ void block_free(struct block *b)
         matrix_free(&b->matrix[i]);
         free(b->vector[i]);
     }
+    for (size_t i = 0; i < b->experts; i++) {
+        matrix_free(&b->expert[i].gate);
+        matrix_free(&b->expert[i].up);
+        matrix_free(&b->expert[i].down);
+    }
+    free(b->expert);
     *b = (struct block){0};
 }
 
@@ -109,12 +163,36 @@ void block_free(struct block *b)
 
 size_t forward_stride(const struct model *m)
 {
-    return panel_size(m->hidden);
+    return panel_size(m->width > m->hidden ? m->width : m->hidden);
 }
 
 const struct kernels *forward_kernels(const struct forward *f)
 {
     return f->k;
+}
+
+static struct widths widths_of(const struct model *m)
+{
+    const size_t query = m->heads * m->head_dim, key = m->kv_heads * m->head_dim;
+    const bool qkv = model_has_role(m, ROLE_QKV), gate_up = model_has_role(m, ROLE_GATE_UP);
+    struct widths w = {.n = forward_stride(m)};
+    if (m->place == PLACE_PARALLEL || m->experts || m->width != m->hidden)
+        w.other = w.n;
+    if (!qkv || m->qkv_per_head) {
+        w.q = panel_size(query);
+        w.kv = panel_size(key);
+    }
+    if (qkv)
+        w.wide = panel_size(query + 2 * key);
+    if (gate_up && panel_size(2 * m->intermediate) > w.wide)
+        w.wide = panel_size(2 * m->intermediate);
+    if (!gate_up)
+        w.up = panel_size(m->intermediate);
+    if (!gate_up && m->gated)
+        w.gate = panel_size(m->intermediate);
+    if (m->experts)
+        w.router = panel_size(m->experts);
+    return w;
 }
 
 int forward_new(struct forward **out, const struct model *m, struct pool *pool, struct error *e)
@@ -129,16 +207,18 @@ int forward_new(struct forward **out, const struct model *m, struct pool *pool, 
     f->m = m;
     f->k = kernels_of(level);
     f->pool = pool;
-    f->stride = forward_stride(m);
-    f->query = panel_size(m->heads * m->head_dim);
-    f->key = panel_size(m->kv_heads * m->head_dim);
-    f->inner = panel_size(m->intermediate);
+    f->width = widths_of(m);
     f->attention.score =
         memory_new((size_t)pool_threads(pool), sizeof *f->attention.score, "the forward pass", e);
-    if (!f->attention.score || rope_new(&f->rope, m, e)) {
+    f->weight = memory_new(f->width.n, 3 * sizeof *f->weight, "the forward pass", e);
+    if (!f->attention.score || !f->weight || rope_new(&f->rope, m, e)) {
         forward_free(f);
         return -1;
     }
+    f->ones = f->weight + f->width.n;
+    f->zeros = f->ones + f->width.n;
+    for (size_t i = 0; i < f->width.n; i++)
+        f->ones[i] = 1;
     f->attention.threads = (size_t)pool_threads(pool);
     *out = f;
     return 0;
@@ -147,13 +227,24 @@ int forward_new(struct forward **out, const struct model *m, struct pool *pool, 
 static void buffers_free(struct forward *f)
 {
     free(f->n);
+    free(f->other);
     free(f->q);
     free(f->kv[0]);
     free(f->kv[1]);
+    free(f->wide);
     free(f->gate);
     free(f->up);
+    free(f->router);
+    free(f->gathered);
+    free(f->given);
+    free(f->route);
+    free(f->row);
+    free(f->row_weight);
     free(f->part);
-    f->n = f->q = f->kv[0] = f->kv[1] = f->gate = f->up = NULL;
+    f->n = f->other = f->q = f->kv[0] = f->kv[1] = f->wide = f->gate = f->up = NULL;
+    f->router = f->gathered = f->given = f->row_weight = NULL;
+    f->route = NULL;
+    f->row = NULL;
     f->part = NULL;
     f->rows = 0;
 }
@@ -164,42 +255,64 @@ void forward_free(struct forward *f)
         return;
     buffers_free(f);
     free(f->logits);
+    free(f->weight);
+    free(f->final_bias);
+    matrix_free(&f->project_out);
     rope_free(&f->rope);
     attention_free(&f->attention);
     free(f);
 }
 
+static int buffer(float **out, size_t rows, size_t width, struct error *e)
+{
+    if (width == 0)
+        return 0;
+    *out = memory_new(rows, width * sizeof **out, "activations of a block", e);
+    return *out ? 0 : -1;
+}
+
 static int buffers_reserve(struct forward *f, size_t rows, struct error *e)
 {
+    const struct widths *w = &f->width;
     if (rows > CHUNK)
         rows = CHUNK;
     if (rows <= f->rows)
         return 0;
     buffers_free(f);
-    static const char what[] = "activations of a block";
-    f->n = memory_new(rows, f->stride * sizeof *f->n, what, e);
-    f->q = memory_new(rows, f->query * sizeof *f->q, what, e);
-    f->kv[0] = memory_new(rows, f->key * sizeof *f->n, what, e);
-    f->kv[1] = memory_new(rows, f->key * sizeof *f->n, what, e);
-    f->gate = memory_new(rows, f->inner * sizeof *f->gate, what, e);
-    f->up = memory_new(rows, f->inner * sizeof *f->up, what, e);
-    f->part = memory_new(rows, sizeof *f->part, what, e);
-    if (!f->n || !f->q || !f->kv[0] || !f->kv[1] || !f->gate || !f->up || !f->part) {
-        buffers_free(f);
-        return -1;
+    f->part = memory_new(rows, sizeof *f->part, "activations of a block", e);
+    if (!f->part || buffer(&f->n, rows, w->n, e) || buffer(&f->other, rows, w->other, e) ||
+        buffer(&f->q, rows, w->q, e) || buffer(&f->kv[0], rows, w->kv, e) ||
+        buffer(&f->kv[1], rows, w->kv, e) || buffer(&f->wide, rows, w->wide, e) ||
+        buffer(&f->gate, rows, w->gate, e) || buffer(&f->up, rows, w->up, e))
+        goto fail;
+    if (f->m->experts) {
+        f->route = memory_new(rows, f->m->experts_used * sizeof *f->route, "routes", e);
+        f->row = memory_new(rows, sizeof *f->row, "routes", e);
+        f->row_weight = memory_new(rows, sizeof *f->row_weight, "routes", e);
+        if (!f->route || !f->row || !f->row_weight || buffer(&f->router, rows, w->router, e) ||
+            buffer(&f->gathered, rows, w->n, e) || buffer(&f->given, rows, w->n, e))
+            goto fail;
     }
     f->rows = rows;
     return 0;
+fail:
+    buffers_free(f);
+    return -1;
 }
 
 size_t forward_bytes(const struct model *m, size_t rows, size_t length, long threads)
 {
+    const struct widths w = widths_of(m);
     if (rows > CHUNK)
         rows = CHUNK;
-    const size_t row = forward_stride(m) + panel_size(m->heads * m->head_dim) +
-                       2 * panel_size(m->kv_heads * m->head_dim) + 2 * panel_size(m->intermediate);
-    return rows * (row * sizeof(float) + sizeof(struct sequence)) +
-           length * m->head_dim * sizeof(float) + attention_bytes(m, length, threads) +
+    size_t row = w.n + w.other + w.q + 2 * w.kv + w.wide + w.gate + w.up;
+    size_t others = sizeof(struct sequence);
+    if (m->experts) {
+        row += w.router + 2 * w.n + 1;
+        others += m->experts_used * sizeof(struct route) + sizeof(size_t);
+    }
+    return rows * (row * sizeof(float) + others) + length * m->rotary * sizeof(float) +
+           attention_bytes(m, length, threads) +
            (rows < SCORE ? rows : SCORE) * panel_size(m->vocab) * sizeof(float);
 }
 
@@ -208,16 +321,31 @@ size_t forward_bytes(const struct model *m, size_t rows, size_t length, long thr
 
 /* y = op(x, w) for `rows` rows of n; a row of y that is not finite is noted. */
 struct row_work {
-    enum { NORM, SILU, ADD, CHECK } op;
+    enum { NORM, ACTIVATE, ADD, CAP, SPLIT, CHECK } op;
     const struct kernels *k;
     size_t rows, n;
-    const float *x, *w;
+    const float *x, *w, *bias; /* bias: of a layer norm */
     size_t ldx;
     float *y;
     size_t ldy;
     float eps;
+    enum activation activation; /* of y, then times x where there is one */
+    float cap;
+    const struct forward *f; /* SPLIT */
     atomic_bool bad;
 };
+
+/* A row of q, k and v, each head's after one another, to rows of their own. */
+static void split_heads(const struct forward *f, size_t r)
+{
+    const size_t d = f->m->head_dim;
+    const float *from = f->wide + r * f->width.wide;
+    for (size_t h = 0; h < f->m->heads; h++, from += 3 * d) {
+        memcpy(f->q + r * f->width.q + h * d, from, d * sizeof *from);
+        memcpy(f->kv[0] + r * f->width.kv + h * d, from + d, d * sizeof *from);
+        memcpy(f->kv[1] + r * f->width.kv + h * d, from + 2 * d, d * sizeof *from);
+    }
+}
 
 static void row_piece(void *context, size_t i, long thread)
 {
@@ -225,21 +353,36 @@ static void row_piece(void *context, size_t i, long thread)
     (void)thread;
     for (size_t r = i * ROWS; r < w->rows && r < (i + 1) * ROWS; r++) {
         const float *x = w->x ? w->x + r * w->ldx : NULL;
-        float *y = w->y + r * w->ldy;
+        float *y = w->y ? w->y + r * w->ldy : NULL;
         switch (w->op) {
         case NORM:
-            w->k->rms_norm(x, w->n, w->w, w->eps, y);
-            break;
-        case SILU:
-            w->k->silu_product(y, x, w->n, y);
+            if (w->bias)
+                w->k->layer_norm(x, w->n, w->w, w->bias, w->eps, y);
+            else
+                w->k->rms_norm(x, w->n, w->w, w->eps, y);
+            continue;
+        case SPLIT:
+            split_heads(w->f, r);
+            continue;
+        case ACTIVATE:
+            if (x && w->activation == ACTIVATION_SILU) {
+                w->k->silu_product(y, x, w->n, y);
+                break;
+            }
+            w->k->activate[w->activation](y, w->n);
+            if (x)
+                w->k->multiply(y, x, w->n);
             break;
         case ADD:
             w->k->add(y, x, w->n);
             break;
+        case CAP:
+            w->k->cap(y, w->n, 1, w->cap);
+            continue;
         case CHECK:
             break;
         }
-        if (w->op != NORM && !w->k->finite(y, w->n))
+        if (!w->k->finite(y, w->n))
             atomic_store(&w->bad, true);
     }
 }
@@ -286,61 +429,256 @@ static int project(struct forward *f, const struct block *b, enum model_role rol
     return matrix_product(&b->matrix[role], f->k, f->pool, rows, x, ldx, y, ldy, e);
 }
 
-/* One chunk: `rows` rows of x, whose sequences s have rows counted from x. */
-static int chunk_run(struct forward *f, const struct block *b, size_t layer, float *x, size_t rows,
-                     const struct sequence *s, size_t count, const struct forward_hook *hook,
-                     struct error *e)
+/* y = norm(x), rows of `stride` floats; y may be x. */
+static void norm_rows(struct forward *f, const float *weight, const float *bias, size_t rows,
+                      const float *x, float *y)
 {
     const struct model *m = f->m;
-    const size_t stride = f->stride, query = f->query, key = f->key, inner = f->inner;
-    const float eps = (float)m->norm_eps;
+    struct row_work w = {.op = NORM, .rows = rows, .n = m->hidden, .x = x, .y = y};
+    w.ldx = w.ldy = f->width.n;
+    w.eps = (float)m->norm_eps;
+    w.w = weight ? weight : f->ones;
+    if (m->norm == NORM_RMS_PLUS_ONE) {
+        for (size_t i = 0; i < m->hidden; i++)
+            f->weight[i] = 1.0f + w.w[i];
+        w.w = f->weight;
+    }
+    if (m->norm == NORM_LAYER)
+        w.bias = bias ? bias : f->zeros;
+    rows_run(f, &w);
+}
 
-    struct row_work norm = {.op = NORM, .rows = rows, .n = m->hidden, .x = x, .ldx = stride};
-    norm.y = f->n;
-    norm.ldy = stride;
-    norm.w = b->vector[ROLE_ATTENTION_NORM];
-    norm.eps = eps;
-    rows_run(f, &norm);
-    if (hook_rows(hook, ROLE_Q, layer, s, count, false, f->n, stride, e) ||
-        project(f, b, ROLE_Q, rows, f->n, stride, f->q, query, e) ||
-        project(f, b, ROLE_K, rows, f->n, stride, f->kv[0], key, e) ||
-        project(f, b, ROLE_V, rows, f->n, stride, f->kv[1], key, e))
+/* What the rows of a chunk are, for hooks and messages. */
+struct chunk {
+    const struct block *b;
+    size_t layer, rows;
+    const struct sequence *s;
+    size_t count;
+    const struct forward_hook *hook;
+};
+
+static int hook_chunk(const struct chunk *c, enum model_role role, bool cached, const float *x,
+                      size_t ld, struct error *e)
+{
+    return hook_rows(c->hook, role, c->layer, c->s, c->count, cached, x, ld, e);
+}
+
+/* The attention of in, (rows, stride), to out; in may be out. */
+static int attend(struct forward *f, const struct chunk *c, const float *in, float *out,
+                  struct error *e)
+{
+    const struct model *m = f->m;
+    const struct block *b = c->b;
+    const struct widths *w = &f->width;
+    const size_t rows = c->rows;
+    float *q = f->q, *k = f->kv[0], *v = f->kv[1];
+    size_t ldq = w->q, ldk = w->kv;
+    if (hook_chunk(c, ROLE_Q, false, in, w->n, e))
         return -1;
-    attention_run(m, f->k, f->pool, &f->rope, &f->attention, f->q, query, f->kv[0], f->kv[1], key,
-                  s, count);
+    if (b->present[ROLE_QKV]) {
+        if (project(f, b, ROLE_QKV, rows, in, w->n, f->wide, w->wide, e))
+            return -1;
+        if (m->qkv_per_head) {
+            struct row_work split = {.op = SPLIT, .rows = rows, .n = w->wide, .f = f};
+            rows_run(f, &split);
+        } else {
+            q = f->wide;
+            k = q + m->heads * m->head_dim;
+            v = k + m->kv_heads * m->head_dim;
+            ldq = ldk = w->wide;
+        }
+    } else if (project(f, b, ROLE_Q, rows, in, w->n, q, ldq, e) ||
+               project(f, b, ROLE_K, rows, in, w->n, k, ldk, e) ||
+               project(f, b, ROLE_V, rows, in, w->n, v, ldk, e)) {
+        return -1;
+    }
+    const double scale = m->attention_scale / (m->scale_by_layer ? (double)(c->layer + 1) : 1.0);
+    const struct attention_layer layer = {.scale = (float)scale,
+                                          .window = model_layer_window(m, c->layer),
+                                          .q_norm = b->vector[ROLE_Q_NORM],
+                                          .k_norm = b->vector[ROLE_K_NORM]};
+    attention_run(m, &layer, f->k, f->pool, &f->rope, &f->attention, q, ldq, k, v, ldk, c->s,
+                  c->count);
     struct row_work check = {.op = CHECK, .rows = rows, .n = m->heads * m->head_dim};
-    check.y = f->q;
-    check.ldy = query;
+    check.y = q;
+    check.ldy = ldq;
     rows_run(f, &check);
     if (check.bad)
-        return not_finite(f, &check, layer, "the attention's output", s, count, e);
-    if (hook_rows(hook, ROLE_O, layer, s, count, true, f->q, query, e) ||
-        project(f, b, ROLE_O, rows, f->q, query, f->n, stride, e))
-        return -1;
-    struct row_work add = {.op = ADD, .rows = rows, .n = m->hidden, .x = f->n, .ldx = stride};
-    add.y = x;
-    add.ldy = stride;
-    rows_run(f, &add);
+        return not_finite(f, &check, c->layer, "the attention's output", c->s, c->count, e);
+    return hook_chunk(c, ROLE_O, true, q, ldq, e) ||
+                   project(f, b, ROLE_O, rows, q, ldq, out, w->n, e)
+               ? -1
+               : 0;
+}
 
-    norm.w = b->vector[ROLE_MLP_NORM];
-    rows_run(f, &norm);
-    if (hook_rows(hook, ROLE_GATE, layer, s, count, true, f->n, stride, e) ||
-        project(f, b, ROLE_GATE, rows, f->n, stride, f->gate, inner, e) ||
-        project(f, b, ROLE_UP, rows, f->n, stride, f->up, inner, e))
+/* activation(gate) * up, or activation(up), left in *y with *ld floats a row. */
+static void activate(struct forward *f, size_t rows, bool *bad, struct row_work *w, float **y,
+                     size_t *ld)
+{
+    const struct model *m = f->m;
+    *w = (struct row_work){.op = ACTIVATE, .rows = rows, .n = m->intermediate};
+    w->activation = m->activation;
+    if (f->width.up == 0) {
+        w->y = f->wide;
+        w->x = f->wide + m->intermediate;
+        w->ldx = w->ldy = f->width.wide;
+    } else {
+        w->y = m->gated ? f->gate : f->up;
+        w->x = m->gated ? f->up : NULL;
+        w->ldx = w->ldy = f->width.up;
+    }
+    rows_run(f, w);
+    *bad = w->bad;
+    *y = w->y;
+    *ld = w->ldy;
+}
+
+static const char inner[] = "the MLP's inner activation";
+
+/* The MLP of in, (rows, stride), to out; in may be out. */
+static int mlp(struct forward *f, const struct chunk *c, const float *in, float *out,
+               struct error *e)
+{
+    const struct block *b = c->b;
+    const struct widths *w = &f->width;
+    struct row_work work;
+    float *y = NULL;
+    size_t ld = 0;
+    bool bad = false;
+    if (hook_chunk(c, ROLE_GATE, true, in, w->n, e))
         return -1;
-    struct row_work silu = {.op = SILU, .rows = rows, .n = m->intermediate, .x = f->up};
-    silu.ldx = inner;
-    silu.y = f->gate;
-    silu.ldy = inner;
-    rows_run(f, &silu);
-    if (silu.bad)
-        return not_finite(f, &silu, layer, "the MLP's inner activation", s, count, e);
-    if (hook_rows(hook, ROLE_DOWN, layer, s, count, true, f->gate, inner, e) ||
-        project(f, b, ROLE_DOWN, rows, f->gate, inner, f->n, stride, e))
+    if (b->present[ROLE_GATE_UP]) {
+        if (project(f, b, ROLE_GATE_UP, c->rows, in, w->n, f->wide, w->wide, e))
+            return -1;
+    } else if ((f->m->gated && project(f, b, ROLE_GATE, c->rows, in, w->n, f->gate, w->gate, e)) ||
+               project(f, b, ROLE_UP, c->rows, in, w->n, f->up, w->up, e)) {
         return -1;
+    }
+    activate(f, c->rows, &bad, &work, &y, &ld);
+    if (bad)
+        return not_finite(f, &work, c->layer, inner, c->s, c->count, e);
+    return hook_chunk(c, ROLE_DOWN, true, y, ld, e) ||
+                   project(f, b, ROLE_DOWN, c->rows, y, ld, out, w->n, e)
+               ? -1
+               : 0;
+}
+
+/* The experts of a row with the highest scores (of equal ones the first), ascending, with the
+ * softmax of these scores, which is that of all scores divided by the sum of the chosen. */
+static void choose(const struct model *m, const float *score, struct route *route)
+{
+    const size_t used = m->experts_used;
+    for (size_t i = 0; i < used; i++) {
+        size_t best = SIZE_MAX;
+        for (size_t j = 0; j < m->experts; j++) {
+            bool taken = false;
+            for (size_t t = 0; t < i; t++)
+                taken |= route[t].expert == j;
+            if (!taken && (best == SIZE_MAX || score[j] > score[best]))
+                best = j;
+        }
+        route[i].expert = best;
+    }
+    const float max = score[route[0].expert];
+    for (size_t i = 1; i < used; i++)
+        for (size_t t = i; t > 0 && route[t].expert < route[t - 1].expert; t--) {
+            const size_t expert = route[t].expert;
+            route[t].expert = route[t - 1].expert;
+            route[t - 1].expert = expert;
+        }
+    float sum = 0;
+    for (size_t i = 0; i < used; i++)
+        sum += route[i].weight = fmath_expf(score[route[i].expert] - max);
+    for (size_t i = 0; i < used; i++)
+        route[i].weight /= sum;
+}
+
+/* A mixture of experts: out = sum of weight * MLP_expert(in), experts ascending, each a chain of
+ * fma. in and out differ. */
+static int mixture(struct forward *f, const struct chunk *c, const float *in, float *out,
+                   struct error *e)
+{
+    const struct model *m = f->m;
+    const struct widths *w = &f->width;
+    const size_t stride = w->n, used = m->experts_used;
+    if (hook_chunk(c, ROLE_GATE, true, in, stride, e) ||
+        project(f, c->b, ROLE_ROUTER, c->rows, in, stride, f->router, w->router, e))
+        return -1;
+    struct row_work check = {.op = CHECK, .rows = c->rows, .n = m->experts, .y = f->router};
+    check.ldy = w->router;
+    rows_run(f, &check);
+    if (check.bad)
+        return not_finite(f, &check, c->layer, "the router's output", c->s, c->count, e);
+    for (size_t r = 0; r < c->rows; r++)
+        choose(m, f->router + r * w->router, f->route + r * used);
+    memset(out, 0, c->rows * stride * sizeof *out);
+    for (size_t i = 0; i < m->experts; i++) {
+        const struct expert *x = &c->b->expert[i];
+        size_t n = 0, ld = 0;
+        for (size_t r = 0; r < c->rows; r++)
+            for (size_t j = 0; j < used; j++)
+                if (f->route[r * used + j].expert == i) {
+                    memcpy(f->gathered + n * stride, in + r * stride, m->hidden * sizeof *in);
+                    f->row_weight[n] = f->route[r * used + j].weight;
+                    f->row[n++] = r;
+                }
+        if (n == 0)
+            continue;
+        if (matrix_product(&x->gate, f->k, f->pool, n, f->gathered, stride, f->gate, w->gate, e) ||
+            matrix_product(&x->up, f->k, f->pool, n, f->gathered, stride, f->up, w->up, e))
+            return -1;
+        struct row_work work;
+        float *y = NULL;
+        bool bad = false;
+        activate(f, n, &bad, &work, &y, &ld);
+        if (bad)
+            return error_set(e, "layer %zu, expert %zu: %s is not finite", c->layer, i, inner);
+        if (matrix_product(&x->down, f->k, f->pool, n, y, ld, f->given, stride, e))
+            return -1;
+        for (size_t j = 0; j < n; j++)
+            f->k->add_scaled(out + f->row[j] * stride, f->given + j * stride, m->hidden,
+                             f->row_weight[j]);
+    }
+    return 0;
+}
+
+/* One chunk: rows of x, whose sequences have rows counted from x. */
+static int chunk_run(struct forward *f, const struct chunk *c, float *x, struct error *e)
+{
+    const struct model *m = f->m;
+    float *const *v = c->b->vector;
+    const enum norm_place place = m->place;
+    const bool after = place == PLACE_AFTER;
+    const size_t rows = c->rows;
+    struct row_work add = {.op = ADD, .rows = rows, .n = m->hidden, .x = f->n, .y = x};
+    add.ldx = add.ldy = f->width.n;
+
+    if (!after)
+        norm_rows(f, v[ROLE_ATTENTION_NORM], v[ROLE_ATTENTION_NORM_BIAS], rows, x, f->n);
+    if (place == PLACE_PARALLEL)
+        norm_rows(f, v[ROLE_MLP_NORM], v[ROLE_MLP_NORM_BIAS], rows, x, f->other);
+    if (attend(f, c, after ? x : f->n, f->n, e))
+        return -1;
+    if (place == PLACE_SANDWICH)
+        norm_rows(f, v[ROLE_ATTENTION_POST_NORM], NULL, rows, f->n, f->n);
+    rows_run(f, &add);
+    if (after)
+        norm_rows(f, v[ROLE_ATTENTION_NORM], v[ROLE_ATTENTION_NORM_BIAS], rows, x, x);
+
+    const float *in = after ? x : place == PLACE_PARALLEL ? f->other : f->n;
+    if (in == f->n)
+        norm_rows(f, v[ROLE_MLP_NORM], v[ROLE_MLP_NORM_BIAS], rows, x, f->n);
+    float *out = m->experts ? f->other : f->n;
+    if (m->experts ? mixture(f, c, in, out, e) : mlp(f, c, in, out, e))
+        return -1;
+    if (place == PLACE_SANDWICH)
+        norm_rows(f, v[ROLE_MLP_POST_NORM], NULL, rows, out, out);
+    add.x = out;
     rows_run(f, &add);
     if (add.bad)
-        return not_finite(f, &add, layer, "the block's output", s, count, e);
+        return not_finite(f, &add, c->layer, "the block's output", c->s, c->count, e);
+    if (after)
+        norm_rows(f, v[ROLE_MLP_NORM], v[ROLE_MLP_NORM_BIAS], rows, x, x);
     return 0;
 }
 
@@ -363,7 +701,7 @@ int forward_block(struct forward *f, const struct block *b, size_t layer, float 
     size_t i = 0, done = 0; /* done: rows of sequence i */
     while (i < count) {
         const size_t first = s[i].row + done;
-        size_t n = 0, parts = 0;
+        size_t n = 0, parts = 0; /* rows and sequences of the chunk */
         while (i < count && n < CHUNK && s[i].row + done == first + n) {
             const size_t left = s[i].count - done;
             const size_t take = left < CHUNK - n ? left : CHUNK - n;
@@ -379,38 +717,123 @@ int forward_block(struct forward *f, const struct block *b, size_t layer, float 
                 done = 0;
             }
         }
-        if (n && chunk_run(f, b, layer, x + first * f->stride, n, f->part, parts, hook, e))
+        const struct chunk c = {b, layer, n, f->part, parts, hook};
+        if (n && chunk_run(f, &c, x + first * f->width.n, e))
             return -1;
     }
     return 0;
 }
 
-/* ---- after the blocks --------------------------------------------------------------------------
+/* ---- before and after the blocks ---------------------------------------------------------------
  */
+
+static void weight_row(const struct tensor *t, const struct matrix *m, size_t row, float *out)
+{
+    if (t)
+        tensor_row(t, row, out);
+    else
+        matrix_row(m, row, out);
+}
+
+static int enter_projection(struct forward *f, const struct matrix *m, const struct entry *entry,
+                            struct error *e)
+{
+    const size_t stride = f->width.n;
+    if (buffers_reserve(f, entry->count, e))
+        return -1;
+    for (size_t first = 0; first < entry->count; first += f->rows) {
+        const size_t left = entry->count - first, n = left < f->rows ? left : f->rows;
+        float *x = entry->x + first * stride;
+        if (matrix_product(m, f->k, f->pool, n, x, stride, f->n, stride, e))
+            return -1;
+        memcpy(x, f->n, n * stride * sizeof *x);
+    }
+    return 0;
+}
+
+int forward_enter(struct forward *f, enum model_role role, const struct tensor *t,
+                  const struct matrix *m, const struct entry *list, size_t count, struct error *e)
+{
+    const size_t stride = f->width.n, width = f->m->width, hidden = f->m->hidden;
+    const float scale = (float)f->m->embedding_scale;
+    struct matrix packed = {0};
+    int result = -1;
+    if (role == ROLE_PROJECT_IN && t) {
+        if (matrix_pack(&packed, t, f->pool, e))
+            return -1;
+        m = &packed;
+    }
+    if (role == ROLE_POSITIONS && buffers_reserve(f, 1, e))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        const struct entry *entry = &list[i];
+        if (role == ROLE_PROJECT_IN && enter_projection(f, m, entry, e))
+            goto out;
+        for (size_t j = 0; role != ROLE_PROJECT_IN && j < entry->count; j++) {
+            float *x = entry->x + j * stride;
+            const size_t position = entry->first + j;
+            if (role == ROLE_EMBEDDING) {
+                weight_row(t, m, (size_t)entry->ids[j], x);
+                for (size_t k = 0; scale != 1 && k < width; k++)
+                    x[k] *= scale;
+                continue;
+            }
+            if (position >= f->m->positions) {
+                error_set(e, "position %zu: the model has %zu", position, f->m->positions);
+                goto out;
+            }
+            weight_row(t, m, position + f->m->position_offset, f->n);
+            f->k->add(x, f->n, hidden);
+        }
+    }
+    result = 0;
+out:
+    matrix_free(&packed);
+    return result;
+}
+
+int forward_take(struct forward *f, enum model_role role, const struct tensor *t, struct error *e)
+{
+    if (role == ROLE_PROJECT_OUT && !f->project_out.rows)
+        return matrix_pack(&f->project_out, t, f->pool, e);
+    if (role == ROLE_FINAL_NORM_BIAS && !f->final_bias) {
+        f->final_bias = vector_read(t, e);
+        return f->final_bias ? 0 : -1;
+    }
+    return error_set(e, "%s: the tensor is there twice", t->name);
+}
 
 int forward_logits(struct forward *f, const float *norm, const struct matrix *head, const float *x,
                    size_t rows, float *logits, struct error *e)
 {
-    const size_t ld = panel_size(f->m->vocab);
+    const struct model *m = f->m;
+    const size_t ld = panel_size(m->vocab), stride = f->width.n;
     if (buffers_reserve(f, rows, e))
         return -1;
     for (size_t first = 0; first < rows; first += f->rows) {
         const size_t n = rows - first < f->rows ? rows - first : f->rows;
-        struct row_work w = {.op = NORM, .rows = n, .n = f->m->hidden, .w = norm};
-        w.x = x + first * f->stride;
-        w.ldx = w.ldy = f->stride;
-        w.y = f->n;
-        w.eps = (float)f->m->norm_eps;
-        rows_run(f, &w);
-        if (matrix_product(head, f->k, f->pool, n, f->n, f->stride, logits + first * ld, ld, e))
+        const float *y = x + first * stride;
+        if (m->final_norm) {
+            norm_rows(f, norm, f->final_bias, n, y, f->n);
+            y = f->n;
+        }
+        if (f->project_out.rows) {
+            if (matrix_product(&f->project_out, f->k, f->pool, n, y, stride, f->other, stride, e))
+                return -1;
+            y = f->other;
+        }
+        if (matrix_product(head, f->k, f->pool, n, y, stride, logits + first * ld, ld, e))
             return -1;
     }
-    struct row_work check = {.op = CHECK, .rows = rows, .n = f->m->vocab};
-    check.y = logits;
-    check.ldy = ld;
-    rows_run(f, &check);
-    if (check.bad)
+    struct row_work work = {.op = CHECK, .rows = rows, .n = m->vocab, .y = logits, .ldy = ld};
+    rows_run(f, &work);
+    if (work.bad)
         return error_set(e, "the logits are not finite; the final norm or the head is damaged");
+    if (m->final_cap > 0) {
+        work.op = CAP;
+        work.cap = (float)m->final_cap;
+        rows_run(f, &work);
+    }
     return 0;
 }
 
@@ -444,7 +867,7 @@ int forward_score(struct forward *f, const float *norm, const struct matrix *hea
     }
     for (size_t first = 0; first < rows; first += SCORE) {
         const size_t n = rows - first < SCORE ? rows - first : SCORE;
-        if (forward_logits(f, norm, head, x + first * f->stride, n, f->logits, e))
+        if (forward_logits(f, norm, head, x + first * f->width.n, n, f->logits, e))
             return -1;
         struct scoring s = {f, target + first, nll + first};
         pool_run(f->pool, n, score_row, &s);

@@ -21,15 +21,22 @@
 /* ---- weights -----------------------------------------------------------------------------------
  */
 
+struct expert {
+    struct matrix gate, up, down;
+};
+
 /* One block's weights by role: matrices packed, vectors in f32. Zero-initialise it. */
 struct block {
     struct matrix matrix[ROLE_COUNT];
     float *vector[ROLE_COUNT];
     bool present[ROLE_COUNT];
+    struct expert *expert; /* (experts) of a mixture */
+    size_t experts;
     size_t count; /* tensors so far */
 };
 
-/* Takes one tensor of the block, whose shape was checked. A bias needs its matrix before it. */
+/* Takes one tensor of the block, whose shape was checked; or one of those before the blocks, in a
+ * block of their own. A bias needs its matrix before it. */
 int block_take(struct block *b, enum model_role role, const struct tensor *t, struct pool *pool,
                struct error *e);
 /* Number of tensors that a block of this model has. */
@@ -74,8 +81,8 @@ struct sequence {
     size_t number; /* for messages and hooks: which window or prompt this is */
 };
 
-/* Sees the inputs of the projections: role Q (for q, k and v), O, GATE (for gate and up), DOWN;
- * rows (rows, columns of the matrix) of one sequence, from `position` on, ldx floats apart. Called
+/* Sees the inputs of the projections: role Q (for q, k and v, fused or not), O, GATE (for gate and
+ * up; for the router and all experts), DOWN (not of experts) as model_role_input() has it; rows (rows, columns of the matrix) of one sequence, from `position` on, ldx floats apart. Called
  * by one thread, a sequence's rows in order. */
 struct forward_hook {
     int (*see)(void *context, enum model_role role, size_t layer, const struct sequence *s,
@@ -89,7 +96,25 @@ int forward_block(struct forward *f, const struct block *b, size_t layer, float 
                   const struct sequence *s, size_t count, const struct forward_hook *hook,
                   struct error *e);
 
-/* logits (rows, panel_size(vocab)) of x (rows, stride): final norm, then head. */
+/* A sequence whose embeddings are made: the ids at positions first, first + 1 … become rows of x,
+ * (count, stride). */
+struct entry {
+    const int32_t *ids;
+    size_t first, count;
+    float *x;
+};
+
+/* One of the tensors before the blocks (model_role_is_before()), applied to the entries: looked up,
+ * projected, positions added. To be called with each that the model has, in its order. The weights
+ * are t, or packed in m: the other is NULL. */
+int forward_enter(struct forward *f, enum model_role role, const struct tensor *t,
+                  const struct matrix *m, const struct entry *list, size_t count, struct error *e);
+
+/* Takes a tensor after the blocks other than the norm's weight and the head. */
+int forward_take(struct forward *f, enum model_role role, const struct tensor *t, struct error *e);
+
+/* logits (rows, panel_size(vocab)) of x (rows, stride): final norm (weight NULL where the model has
+ * none), projection, head, soft cap. */
 int forward_logits(struct forward *f, const float *norm, const struct matrix *head, const float *x,
                    size_t rows, float *logits, struct error *e);
 

@@ -19,6 +19,21 @@
 
 enum { PANEL = 16, KERNEL_TYPES = 3 };
 
+/* gelu: x Phi(x); gelu_tanh: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))), which is the form
+ * with tanh; quick_gelu: x / (1 + exp(-1.702 x)). */
+enum activation {
+    ACTIVATION_SILU,
+    ACTIVATION_GELU,
+    ACTIVATION_GELU_TANH,
+    ACTIVATION_RELU,
+    ACTIVATION_QUICK_GELU,
+    ACTIVATIONS,
+};
+
+#define GELU_CUBIC 0.044715f
+#define GELU_FACTOR -1.5957691216057308f /* -2 sqrt(2 / pi) */
+#define QUICK_GELU_FACTOR -1.702f
+
 /* What a panel holds; all are widened to f32 exactly. */
 enum panel_type { PANEL_F32, PANEL_F16, PANEL_BF16 };
 
@@ -58,6 +73,17 @@ struct kernels {
     void (*rms_norm)(const float *x, size_t n, const float *weight, float eps, float *y);
     /* y[i] = gate[i] / (1 + exp(-gate[i])) * up[i]; y may be gate or up. */
     void (*silu_product)(const float *gate, const float *up, size_t n, float *y);
+    /* y[i] = fma((x[i] - mean) * (1 / sqrt(variance + eps)), weight[i], bias[i]); the mean from
+     * sums, the variance from squares of x[i] - mean, both in lanes. */
+    void (*layer_norm)(const float *x, size_t n, const float *weight, const float *bias, float eps,
+                       float *y);
+    void (*activate[ACTIVATIONS])(float *x, size_t n); /* in place, by enum activation */
+    /* y[i] *= x[i] */
+    void (*multiply)(float *y, const float *x, size_t n);
+    /* y[i] = fma(scale, x[i], y[i]) */
+    void (*add_scaled)(float *y, const float *x, size_t n, float scale);
+    /* x[i] = cap * tanh(x[i] * scale / cap) */
+    void (*cap)(float *x, size_t n, float scale, float cap);
     /* Rotates the pairs x[i], x[half + i]: a cos - b sin, b cos + a sin, each product rounded. */
     void (*rope)(float *x, size_t half, const float *cosine, const float *sine);
     /* y[i] += x[i] */

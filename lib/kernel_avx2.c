@@ -207,20 +207,27 @@ static void combine_avx2(size_t rows, const float *a, const float *s, size_t lds
     }
 }
 
-/* fmath_expf() in eight lanes. */
-INLINE __m256 exp8(__m256 x)
+/* e^r - 1 for x = n ln 2 + r, in eight lanes. */
+INLINE __m256 exp8_reduced(__m256 x, __m256 *n)
 {
     const __m256 shift = _mm256_set1_ps(FMATH_EXPF_SHIFT);
-    const __m256 n = _mm256_sub_ps(_mm256_fmadd_ps(x, _mm256_set1_ps(FMATH_LOG2E), shift), shift);
-    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FMATH_LN2_HIGH), x);
-    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(FMATH_LN2_LOW), r);
+    *n = _mm256_sub_ps(_mm256_fmadd_ps(x, _mm256_set1_ps(FMATH_LOG2E), shift), shift);
+    __m256 r = _mm256_fnmadd_ps(*n, _mm256_set1_ps(FMATH_LN2_HIGH), x);
+    r = _mm256_fnmadd_ps(*n, _mm256_set1_ps(FMATH_LN2_LOW), r);
     __m256 p = _mm256_set1_ps(FMATH_EXPF_C7);
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C6));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C5));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C4));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C3));
     p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(FMATH_EXPF_C2));
-    p = _mm256_add_ps(_mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r), _mm256_set1_ps(1.0f));
+    return _mm256_fmadd_ps(_mm256_mul_ps(r, r), p, r);
+}
+
+/* fmath_expf() in eight lanes. */
+INLINE __m256 exp8(__m256 x)
+{
+    __m256 n;
+    __m256 p = _mm256_add_ps(exp8_reduced(x, &n), _mm256_set1_ps(1.0f));
     const __m256i k = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(k, 1);
     const __m256i bias = _mm256_set1_epi32(127);
     const __m256i a = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
@@ -230,6 +237,39 @@ INLINE __m256 exp8(__m256 x)
     const __m256 over = _mm256_cmp_ps(x, _mm256_set1_ps(FMATH_EXPF_MAX), _CMP_GT_OQ);
     p = _mm256_andnot_ps(under, p);
     return _mm256_blendv_ps(p, _mm256_set1_ps(INFINITY), over);
+}
+
+/* fmath_tanhf() in eight lanes. */
+INLINE __m256 tanh8(__m256 x)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    const __m256 a = _mm256_andnot_ps(sign, x);
+    const __m256 t = _mm256_min_ps(_mm256_set1_ps(FMATH_TANHF_MAX), a); /* a NaN stays */
+    __m256 n;
+    const __m256 q = exp8_reduced(_mm256_add_ps(t, t), &n);
+    const __m256i k = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    const __m256 s = _mm256_castsi256_ps(_mm256_slli_epi32(k, 23));
+    const __m256 e = _mm256_fmadd_ps(q, s, _mm256_sub_ps(s, one));
+    const __m256 y = _mm256_div_ps(e, _mm256_add_ps(e, _mm256_set1_ps(2.0f)));
+    return _mm256_or_ps(y, _mm256_and_ps(sign, x));
+}
+
+/* fmath_normalf() in eight lanes. */
+INLINE __m256 normal8(__m256 x)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), half = _mm256_set1_ps(0.5f);
+    const __m256 a = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+    const __m256 t = _mm256_mul_ps(a, _mm256_set1_ps(FMATH_SQRT_HALF));
+    const __m256 u =
+        _mm256_div_ps(one, _mm256_fmadd_ps(_mm256_set1_ps(FMATH_ERFC_STRETCH), t, one));
+    __m256 p = _mm256_set1_ps(fmath_erfc[FMATH_ERFC_TERMS - 1]);
+#pragma GCC unroll 9
+    for (int i = FMATH_ERFC_TERMS - 2; i >= 0; i--)
+        p = _mm256_fmadd_ps(p, u, _mm256_set1_ps(fmath_erfc[i]));
+    const __m256 h = _mm256_mul_ps(_mm256_mul_ps(_mm256_set1_ps(-0.5f), x), x);
+    const __m256 tail = _mm256_mul_ps(_mm256_mul_ps(p, exp8(h)), half);
+    const __m256 below = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ);
+    return _mm256_blendv_ps(_mm256_sub_ps(one, tail), tail, below);
 }
 
 /* The tree over lanes 0–7 in a, 8–15 in b. */
@@ -350,6 +390,134 @@ static void silu_product_avx2(const float *gate, const float *up, size_t n, floa
     kernels_scalar.silu_product(gate + i, up + i, n - i, y + i);
 }
 
+/* Bound by memory: three passes over a row. */
+static void layer_norm_avx2(const float *x, size_t n, const float *weight, const float *bias,
+                            float eps, float *y)
+{
+    __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+    float part[PANEL] = {0}; /* +0 leaves a lane as it is: none is ever -0 */
+    size_t i = 0;
+    for (; i + PANEL <= n; i += PANEL) {
+        low = _mm256_add_ps(low, _mm256_loadu_ps(x + i));
+        high = _mm256_add_ps(high, _mm256_loadu_ps(x + i + 8));
+    }
+    memcpy(part, x + i, (n - i) * sizeof *part);
+    low = _mm256_add_ps(low, _mm256_loadu_ps(part));
+    high = _mm256_add_ps(high, _mm256_loadu_ps(part + 8));
+    const float mean = tree(low, high) / (float)n;
+    const __m256 m = _mm256_set1_ps(mean);
+    low = high = _mm256_setzero_ps();
+    for (i = 0; i + PANEL <= n; i += PANEL) {
+        const __m256 a = _mm256_sub_ps(_mm256_loadu_ps(x + i), m);
+        const __m256 b = _mm256_sub_ps(_mm256_loadu_ps(x + i + 8), m);
+        low = _mm256_fmadd_ps(a, a, low);
+        high = _mm256_fmadd_ps(b, b, high);
+    }
+    for (size_t j = i; j < n; j++)
+        part[j - i] = x[j] - mean;
+    const __m256 a = _mm256_loadu_ps(part), b = _mm256_loadu_ps(part + 8);
+    low = _mm256_fmadd_ps(a, a, low);
+    high = _mm256_fmadd_ps(b, b, high);
+    const float factor = 1.0f / sqrtf(tree(low, high) / (float)n + eps);
+    const __m256 f = _mm256_set1_ps(factor);
+    for (i = 0; i + 8 <= n; i += 8) {
+        const __m256 d = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), m), f);
+        _mm256_storeu_ps(
+            y + i, _mm256_fmadd_ps(d, _mm256_loadu_ps(weight + i), _mm256_loadu_ps(bias + i)));
+    }
+    for (; i < n; i++)
+        y[i] = fmaf((x[i] - mean) * factor, weight[i], bias[i]);
+}
+
+/* Activations: bound by the arithmetic of exp and one or two divisions. */
+static void silu_avx2(float *x, size_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m256 d = _mm256_add_ps(one, exp8(_mm256_xor_ps(v, sign)));
+        _mm256_storeu_ps(x + i, _mm256_div_ps(v, d));
+    }
+    kernels_scalar.activate[ACTIVATION_SILU](x + i, n - i);
+}
+
+static void gelu_avx2(float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        _mm256_storeu_ps(x + i, _mm256_mul_ps(v, normal8(v)));
+    }
+    kernels_scalar.activate[ACTIVATION_GELU](x + i, n - i);
+}
+
+static void gelu_tanh_avx2(float *x, size_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), cubic = _mm256_set1_ps(GELU_CUBIC);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m256 u = _mm256_mul_ps(v, _mm256_fmadd_ps(_mm256_mul_ps(v, v), cubic, one));
+        const __m256 d = _mm256_add_ps(one, exp8(_mm256_mul_ps(_mm256_set1_ps(GELU_FACTOR), u)));
+        _mm256_storeu_ps(x + i, _mm256_div_ps(v, d));
+    }
+    kernels_scalar.activate[ACTIVATION_GELU_TANH](x + i, n - i);
+}
+
+static void relu_avx2(float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) /* of two zeros the second is taken: -0 + 0 is +0 */
+        _mm256_storeu_ps(x + i, _mm256_add_ps(_mm256_max_ps(_mm256_setzero_ps(),
+                                                            _mm256_loadu_ps(x + i)),
+                                              _mm256_setzero_ps()));
+    kernels_scalar.activate[ACTIVATION_RELU](x + i, n - i);
+}
+
+static void quick_gelu_avx2(float *x, size_t n)
+{
+    const __m256 one = _mm256_set1_ps(1.0f), factor = _mm256_set1_ps(QUICK_GELU_FACTOR);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m256 d = _mm256_add_ps(one, exp8(_mm256_mul_ps(factor, v)));
+        _mm256_storeu_ps(x + i, _mm256_div_ps(v, d));
+    }
+    kernels_scalar.activate[ACTIVATION_QUICK_GELU](x + i, n - i);
+}
+
+static void multiply_avx2(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(y + i, _mm256_mul_ps(_mm256_loadu_ps(y + i), _mm256_loadu_ps(x + i)));
+    for (; i < n; i++)
+        y[i] *= x[i];
+}
+
+static void add_scaled_avx2(float *y, const float *x, size_t n, float scale)
+{
+    const __m256 factor = _mm256_set1_ps(scale);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(
+            y + i, _mm256_fmadd_ps(factor, _mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
+    for (; i < n; i++)
+        y[i] = fmaf(scale, x[i], y[i]);
+}
+
+static void cap_avx2(float *x, size_t n, float scale, float cap)
+{
+    const __m256 factor = _mm256_set1_ps(scale), by = _mm256_set1_ps(cap);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m256 v = _mm256_div_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor), by);
+        _mm256_storeu_ps(x + i, _mm256_mul_ps(by, tanh8(v)));
+    }
+    kernels_scalar.cap(x + i, n - i, scale, cap);
+}
+
 static void rope_avx2(float *x, size_t half, const float *cosine, const float *sine)
 {
     size_t i = 0;
@@ -438,6 +606,11 @@ const struct kernels kernels_avx2 = {
     .divide = divide_avx2,
     .rms_norm = rms_norm_avx2,
     .silu_product = silu_product_avx2,
+    .layer_norm = layer_norm_avx2,
+    .activate = {silu_avx2, gelu_avx2, gelu_tanh_avx2, relu_avx2, quick_gelu_avx2},
+    .multiply = multiply_avx2,
+    .add_scaled = add_scaled_avx2,
+    .cap = cap_avx2,
     .rope = rope_avx2,
     .add = add_avx2,
     .finite = finite_avx2,

@@ -145,6 +145,71 @@ static void silu_product_scalar(const float *gate, const float *up, size_t n, fl
         y[i] = gate[i] / (1.0f + fmath_expf(-gate[i])) * up[i];
 }
 
+static void layer_norm_scalar(const float *x, size_t n, const float *weight, const float *bias,
+                              float eps, float *y)
+{
+    float lane[PANEL] = {0};
+    for (size_t i = 0; i < n; i++)
+        lane[i % PANEL] += x[i];
+    const float mean = tree(lane) / (float)n;
+    memset(lane, 0, sizeof lane);
+    for (size_t i = 0; i < n; i++)
+        lane[i % PANEL] = fmaf(x[i] - mean, x[i] - mean, lane[i % PANEL]);
+    const float factor = 1.0f / sqrtf(tree(lane) / (float)n + eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = fmaf((x[i] - mean) * factor, weight[i], bias[i]);
+}
+
+static void silu_scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] / (1.0f + fmath_expf(-x[i]));
+}
+
+static void gelu_scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= fmath_normalf(x[i]);
+}
+
+static void gelu_tanh_scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float u = x[i] * fmaf(x[i] * x[i], GELU_CUBIC, 1.0f);
+        x[i] = x[i] / (1.0f + fmath_expf(GELU_FACTOR * u));
+    }
+}
+
+static void relu_scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = 0.0f < x[i] || x[i] != x[i] ? x[i] : 0.0f;
+}
+
+static void quick_gelu_scalar(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] / (1.0f + fmath_expf(QUICK_GELU_FACTOR * x[i]));
+}
+
+static void multiply_scalar(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] *= x[i];
+}
+
+static void add_scaled_scalar(float *y, const float *x, size_t n, float scale)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = fmaf(scale, x[i], y[i]);
+}
+
+static void cap_scalar(float *x, size_t n, float scale, float cap)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = cap * fmath_tanhf(x[i] * scale / cap);
+}
+
 static void rope_scalar(float *x, size_t half, const float *cosine, const float *sine)
 {
     for (size_t i = 0; i < half; i++) {
@@ -198,6 +263,11 @@ const struct kernels kernels_scalar = {
     .divide = divide_scalar,
     .rms_norm = rms_norm_scalar,
     .silu_product = silu_product_scalar,
+    .layer_norm = layer_norm_scalar,
+    .activate = {silu_scalar, gelu_scalar, gelu_tanh_scalar, relu_scalar, quick_gelu_scalar},
+    .multiply = multiply_scalar,
+    .add_scaled = add_scaled_scalar,
+    .cap = cap_scalar,
     .rope = rope_scalar,
     .add = add_scalar,
     .finite = finite_scalar,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "matrix_int8.h"
 #include "memory.h"
 
 enum {
@@ -149,6 +150,7 @@ int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, str
               : t->values == VALUES_BF16 ? PANEL_BF16
                                          : PANEL_F32;
     m->min = t->min != NULL;
+    m->threshold = t->threshold;
     struct packing c = {.m = m, .t = t};
     int result = -1;
     const size_t threads = (size_t)pool_threads(pool);
@@ -341,6 +343,8 @@ int matrix_product(const struct matrix *m, const struct kernels *k, struct pool 
                    const float *x, size_t ldx, float *y, size_t ldy, struct error *e)
 {
     struct product c = {.m = m, .k = k, .rows = rows, .x = x, .ldx = ldx, .y = y, .ldy = ldy};
+    if (m->threshold > 0)
+        return matrix_product_int8(m, k, pool, rows, x, ldx, y, ldy, e);
     const bool small = (double)rows * (double)m->cols * (double)m->rows < SMALL;
     const size_t threads = small ? 1 : (size_t)pool_threads(pool);
     float *sorted = NULL;

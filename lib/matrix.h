@@ -28,6 +28,8 @@ struct matrix {
     size_t *start;   /* (groups + 1): columns of a group, in the sorted order */
     uint32_t *order; /* (cols): the column at a place, NULL where they are in order */
 
+    float threshold; /* int: LLM.int8() (matrix_int8.h) with this threshold; 0: weights alone */
+
     float *bias; /* (16 * panels), zeros where the model has none */
     size_t bytes;
 };

@@ -1,6 +1,5 @@
-/* The model table: configuration and tensor names as data. Widening it to a further architecture of
- * the same shape means adding a row to families[]; what a config may say beside that is in the
- * tables of keys below, each with the value that changes nothing. */
+/* Configurations and tensor names, by the rows of model_table.c. What a config may say that is not
+ * computed here is in the table of keys below, each with the value that changes nothing. */
 #include "model.h"
 
 #include <math.h>
@@ -9,138 +8,133 @@
 #include <string.h>
 
 #include "json.h"
-
-/* When a tensor has to be there. */
-enum presence {
-    ALWAYS,
-    WITH_ATTENTION_BIAS,
-    WITH_MLP_BIAS,
-    UNLESS_TIED, /* a copy in a tied checkpoint is ignored */
-    NEVER,       /* may be in the file, means nothing */
-};
-
-/* A name; "#" stands for the number of the layer. The order is that of the forward pass. */
-struct name_pattern {
-    enum model_role role;
-    enum presence presence;
-    const char *name;
-};
-
-struct model_family {
-    const char *name;                    /* model_type of config.json */
-    const char *activation;              /* the only hidden_act it may have */
-    bool tied_by_default;                /* tie_word_embeddings where the config is silent */
-    const char *prefix;                  /* of the names below that may be left out */
-    const struct name_pattern *patterns; /* ended by name == NULL */
-};
-
-static const struct name_pattern llama_patterns[] = {
-    {ROLE_EMBEDDING, ALWAYS, "model.embed_tokens.weight"},
-    {ROLE_ATTENTION_NORM, ALWAYS, "model.layers.#.input_layernorm.weight"},
-    {ROLE_Q, ALWAYS, "model.layers.#.self_attn.q_proj.weight"},
-    {ROLE_Q_BIAS, WITH_ATTENTION_BIAS, "model.layers.#.self_attn.q_proj.bias"},
-    {ROLE_K, ALWAYS, "model.layers.#.self_attn.k_proj.weight"},
-    {ROLE_K_BIAS, WITH_ATTENTION_BIAS, "model.layers.#.self_attn.k_proj.bias"},
-    {ROLE_V, ALWAYS, "model.layers.#.self_attn.v_proj.weight"},
-    {ROLE_V_BIAS, WITH_ATTENTION_BIAS, "model.layers.#.self_attn.v_proj.bias"},
-    {ROLE_O, ALWAYS, "model.layers.#.self_attn.o_proj.weight"},
-    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, "model.layers.#.self_attn.o_proj.bias"},
-    {ROLE_IGNORED, NEVER, "model.layers.#.self_attn.rotary_emb.inv_freq"},
-    {ROLE_MLP_NORM, ALWAYS, "model.layers.#.post_attention_layernorm.weight"},
-    {ROLE_GATE, ALWAYS, "model.layers.#.mlp.gate_proj.weight"},
-    {ROLE_GATE_BIAS, WITH_MLP_BIAS, "model.layers.#.mlp.gate_proj.bias"},
-    {ROLE_UP, ALWAYS, "model.layers.#.mlp.up_proj.weight"},
-    {ROLE_UP_BIAS, WITH_MLP_BIAS, "model.layers.#.mlp.up_proj.bias"},
-    {ROLE_DOWN, ALWAYS, "model.layers.#.mlp.down_proj.weight"},
-    {ROLE_DOWN_BIAS, WITH_MLP_BIAS, "model.layers.#.mlp.down_proj.bias"},
-    {ROLE_FINAL_NORM, ALWAYS, "model.norm.weight"},
-    {ROLE_IGNORED, NEVER, "model.rotary_emb.inv_freq"},
-    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
-    {ROLE_COUNT, NEVER, NULL},
-};
-
-static const struct model_family families[] = {
-    {"llama", "silu", false, "model.", llama_patterns},
-};
-enum { FAMILIES = sizeof families / sizeof families[0] };
+#include "model_table.h"
 
 /* Dimensions of the roles' tensors. */
-enum dimension { NONE, VOCAB, HIDDEN, QUERY, KEY, INNER };
+enum dimension {
+    NONE,
+    VOCAB,
+    HIDDEN,
+    QUERY,
+    KEY,
+    INNER,
+    WIDTH,
+    POSITIONS,
+    QUERY_KEY_VALUE,
+    INNER_TWICE,
+    HEAD,
+    EXPERTS,
+};
 static const enum dimension role_shape[ROLE_COUNT][2] = {
-    [ROLE_EMBEDDING] = {VOCAB, HIDDEN}, [ROLE_ATTENTION_NORM] = {HIDDEN, NONE},
-    [ROLE_Q] = {QUERY, HIDDEN},         [ROLE_K] = {KEY, HIDDEN},
-    [ROLE_V] = {KEY, HIDDEN},           [ROLE_Q_BIAS] = {QUERY, NONE},
-    [ROLE_K_BIAS] = {KEY, NONE},        [ROLE_V_BIAS] = {KEY, NONE},
-    [ROLE_O] = {HIDDEN, QUERY},         [ROLE_O_BIAS] = {HIDDEN, NONE},
-    [ROLE_MLP_NORM] = {HIDDEN, NONE},   [ROLE_GATE] = {INNER, HIDDEN},
-    [ROLE_GATE_BIAS] = {INNER, NONE},   [ROLE_UP] = {INNER, HIDDEN},
-    [ROLE_UP_BIAS] = {INNER, NONE},     [ROLE_DOWN] = {HIDDEN, INNER},
-    [ROLE_DOWN_BIAS] = {HIDDEN, NONE},  [ROLE_FINAL_NORM] = {HIDDEN, NONE},
-    [ROLE_HEAD] = {VOCAB, HIDDEN},
+    [ROLE_EMBEDDING] = {VOCAB, WIDTH},
+    [ROLE_ATTENTION_NORM] = {HIDDEN, NONE},
+    [ROLE_Q] = {QUERY, HIDDEN},
+    [ROLE_K] = {KEY, HIDDEN},
+    [ROLE_V] = {KEY, HIDDEN},
+    [ROLE_Q_BIAS] = {QUERY, NONE},
+    [ROLE_K_BIAS] = {KEY, NONE},
+    [ROLE_V_BIAS] = {KEY, NONE},
+    [ROLE_O] = {HIDDEN, QUERY},
+    [ROLE_O_BIAS] = {HIDDEN, NONE},
+    [ROLE_MLP_NORM] = {HIDDEN, NONE},
+    [ROLE_GATE] = {INNER, HIDDEN},
+    [ROLE_GATE_BIAS] = {INNER, NONE},
+    [ROLE_UP] = {INNER, HIDDEN},
+    [ROLE_UP_BIAS] = {INNER, NONE},
+    [ROLE_DOWN] = {HIDDEN, INNER},
+    [ROLE_DOWN_BIAS] = {HIDDEN, NONE},
+    [ROLE_FINAL_NORM] = {HIDDEN, NONE},
+    [ROLE_HEAD] = {VOCAB, WIDTH},
+    [ROLE_PROJECT_IN] = {HIDDEN, WIDTH},
+    [ROLE_POSITIONS] = {POSITIONS, HIDDEN},
+    [ROLE_ATTENTION_NORM_BIAS] = {HIDDEN, NONE},
+    [ROLE_QKV] = {QUERY_KEY_VALUE, HIDDEN},
+    [ROLE_QKV_BIAS] = {QUERY_KEY_VALUE, NONE},
+    [ROLE_Q_NORM] = {HEAD, NONE},
+    [ROLE_K_NORM] = {HEAD, NONE},
+    [ROLE_ATTENTION_POST_NORM] = {HIDDEN, NONE},
+    [ROLE_MLP_NORM_BIAS] = {HIDDEN, NONE},
+    [ROLE_GATE_UP] = {INNER_TWICE, HIDDEN},
+    [ROLE_ROUTER] = {EXPERTS, HIDDEN},
+    [ROLE_EXPERT_GATE] = {INNER, HIDDEN},
+    [ROLE_EXPERT_UP] = {INNER, HIDDEN},
+    [ROLE_EXPERT_DOWN] = {HIDDEN, INNER},
+    [ROLE_MLP_POST_NORM] = {HIDDEN, NONE},
+    [ROLE_FINAL_NORM_BIAS] = {HIDDEN, NONE},
+    [ROLE_PROJECT_OUT] = {WIDTH, HIDDEN},
 };
 
-/* Keys that would change the numbers in a way not computed here; the number is the neutral value
- * (null, false and a missing key are neutral too). */
+static const struct {
+    const char *name;
+    enum activation activation;
+} activations[] = {
+    {"silu", ACTIVATION_SILU},
+    {"swish", ACTIVATION_SILU},
+    {"gelu", ACTIVATION_GELU},
+    {"gelu_python", ACTIVATION_GELU},
+    {"gelu_new", ACTIVATION_GELU_TANH},
+    {"gelu_fast", ACTIVATION_GELU_TANH},
+    {"gelu_pytorch_tanh", ACTIVATION_GELU_TANH},
+    {"relu", ACTIVATION_RELU},
+    {"quick_gelu", ACTIVATION_QUICK_GELU},
+};
+
+/* Keys that would change the numbers in a way not computed here, unless the family reads them; the
+ * number is the neutral value (null, false and a missing key are neutral too). */
 static const struct {
     const char *key;
     double neutral;
+    unsigned reads;
 } refused_keys[] = {
-    {"sliding_window", NAN},
-    {"attention_chunk_size", NAN},
-    {"attn_logit_softcapping", NAN},
-    {"final_logit_softcapping", NAN},
-    {"logit_softcapping", NAN},
-    {"logit_scale", 1},
-    {"logits_scaling", 1},
-    {"embedding_multiplier", 1},
-    {"residual_multiplier", 1},
-    {"attention_multiplier", NAN},
-    {"query_pre_attn_scalar", NAN},
-    {"partial_rotary_factor", 1},
-    {"rotary_pct", 1},
-    {"num_local_experts", 0},
-    {"num_experts", 0},
-    {"use_qk_norm", 0},
-    {"qk_norm", 0},
-    {"alibi", 0},
-    {"quantization_config", NAN},
-    {"compression_config", NAN},
-    {"add_cross_attention", 0},
+    {"sliding_window", NAN, READS_WINDOW},
+    {"use_sliding_window", NAN, READS_WINDOW_SWITCH},
+    {"attention_chunk_size", NAN, 0},
+    {"attn_logit_softcapping", NAN, READS_CAPS},
+    {"final_logit_softcapping", NAN, READS_CAPS},
+    {"logit_softcapping", NAN, 0},
+    {"logit_scale", 1, 0},
+    {"logits_scaling", 1, 0},
+    {"embedding_multiplier", 1, 0},
+    {"residual_multiplier", 1, 0},
+    {"attention_multiplier", NAN, 0},
+    {"query_pre_attn_scalar", NAN, READS_QUERY_SCALAR},
+    {"partial_rotary_factor", 1, READS_PARTIAL},
+    {"rotary_pct", 1, READS_PARTIAL},
+    {"num_local_experts", 0, READS_EXPERTS},
+    {"num_experts", 0, 0},
+    {"use_qk_norm", 0, 0},
+    {"qk_norm", 0, 0},
+    {"clip_qkv", NAN, 0},
+    {"no_rope_layers", NAN, 0},
+    {"use_bidirectional_attention", 0, 0},
+    {"use_parallel_residual", 0, READS_PARALLEL},
+    {"parallel_attn", 0, 0},
+    {"scale_attn_by_inverse_layer_idx", 0, READS_SCALING},
+    {"alibi", 0, 0},
+    {"quantization_config", NAN, 0},
+    {"compression_config", NAN, 0},
+    {"add_cross_attention", 0, 0},
 };
-
-static const struct model_family *family_find(const char *name)
-{
-    for (size_t i = 0; i < FAMILIES; i++)
-        if (!strcmp(families[i].name, name))
-            return &families[i];
-    return NULL;
-}
 
 static int family_unknown(const char *name, struct error *e)
 {
     char known[256] = "";
-    for (size_t i = 0, n = 0; i < FAMILIES && n < sizeof known; i++)
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", families[i].name);
+    const struct model_family *f = NULL;
+    for (size_t i = 0, n = 0; (f = family_at(i)) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", f->name);
     return error_set(e, "model_type \"%s\" is not known; known are: %s", name, known);
 }
 
-static int check_refused(const json_t *config, struct error *e)
+static int check_refused(const struct model *m, const json_t *config, struct error *e)
 {
     for (size_t i = 0; i < sizeof refused_keys / sizeof refused_keys[0]; i++) {
         const json_t *v = json_object_get(config, refused_keys[i].key);
-        if (!v || json_is_null(v) || json_is_false(v))
+        if (!v || json_is_null(v) || json_is_false(v) || (m->family->reads & refused_keys[i].reads))
             continue;
         if (json_is_number(v) && json_number_value(v) == refused_keys[i].neutral)
             continue;
         return error_set(e, "config key \"%s\" is set, and what it does is not computed here",
                          refused_keys[i].key);
-    }
-    const json_t *types = json_object_get(config, "layer_types");
-    for (size_t i = 0; i < json_array_size(types); i++) {
-        const char *type = json_string_value(json_array_get(types, i));
-        if (!type || strcmp(type, "full_attention"))
-            return error_set(e, "layer_types[%zu] is \"%s\"; only full_attention is computed here",
-                             i, type ? type : "?");
     }
     return 0;
 }
@@ -175,62 +169,101 @@ static int get_real(const json_t *o, const char *key, double min, double max, do
     return 0;
 }
 
+/* One set of rotary parameters; o: rope_scaling, or rope_parameters, or one of its parts. */
+static int parse_rope_set(struct model *m, const json_t *o, double *partial, struct error *e)
+{
+    m->rope = ROPE_DEFAULT;
+    m->rope_factor = 1;
+    if (!o || json_is_null(o))
+        return 0;
+    if (!json_is_object(o))
+        return error_set(e, "rope_scaling is not an object");
+    if (json_get_real_or(o, "rope_theta", m->rope_theta, &m->rope_theta, e) ||
+        json_get_real_or(o, "partial_rotary_factor", *partial, partial, e))
+        return -1;
+    const char *type = json_get_string_or(o, "rope_type", json_get_string_or(o, "type", NULL));
+    if (!type)
+        type = json_object_get(o, "factor") ? "(none)" : "default";
+    if (!strcmp(type, "linear")) {
+        m->rope = ROPE_LINEAR;
+        return get_real(o, "factor", 1e-3, 1e6, &m->rope_factor, e);
+    }
+    if (!strcmp(type, "llama3")) {
+        m->rope = ROPE_LLAMA3;
+        if (get_real(o, "factor", 1e-3, 1e6, &m->rope_factor, e) ||
+            get_real(o, "low_freq_factor", 1e-3, 1e6, &m->rope_low_freq, e) ||
+            get_real(o, "high_freq_factor", 1e-3, 1e6, &m->rope_high_freq, e) ||
+            get_real(o, "original_max_position_embeddings", 1, 1e9, &m->rope_original_positions, e))
+            return -1;
+        if (m->rope_high_freq <= m->rope_low_freq)
+            return error_set(e, "rope high_freq_factor %g is not above low_freq_factor %g",
+                             m->rope_high_freq, m->rope_low_freq);
+        return 0;
+    }
+    if (strcmp(type, "default"))
+        return error_set(e, "rope type \"%s\" is not known; known are: default, linear, llama3",
+                         type);
+    return 0;
+}
+
+static bool same_rope(const struct model *a, const struct model *b)
+{
+    return a->rope == b->rope && a->rope_theta == b->rope_theta &&
+           a->rope_factor == b->rope_factor && a->rope_low_freq == b->rope_low_freq &&
+           a->rope_high_freq == b->rope_high_freq &&
+           a->rope_original_positions == b->rope_original_positions;
+}
+
 /* RoPE: rope_theta and rope_scaling beside each other (transformers 4), or both in rope_parameters
- * (5). */
+ * (5), where each kind of layer may have a set of its own: here all must be the same. */
 static int parse_rope(struct model *m, const json_t *config, struct error *e)
 {
+    const struct model_family *f = m->family;
+    if (f->theta == 0)
+        return 0;
+    double partial = f->rotary_part;
     const json_t *o = json_object_get(config, "rope_parameters");
     if (!o || json_is_null(o))
         o = json_object_get(config, "rope_scaling");
-    if (json_get_real_or(config, "rope_theta", 10000.0, &m->rope_theta, e))
+    if (json_get_real_or(config, "rotary_emb_base", f->theta, &m->rope_theta, e) ||
+        json_get_real_or(config, "rope_theta", m->rope_theta, &m->rope_theta, e) ||
+        json_get_real_or(config, "rotary_pct", partial, &partial, e) ||
+        json_get_real_or(config, "partial_rotary_factor", partial, &partial, e))
         return -1;
-    m->rope = ROPE_DEFAULT;
-    m->rope_factor = 1;
-    if (o && !json_is_null(o)) {
-        if (!json_is_object(o))
-            return error_set(e, "rope_scaling is not an object");
-        if (json_get_real_or(o, "rope_theta", m->rope_theta, &m->rope_theta, e))
-            return -1;
-        const json_t *part = NULL;
-        const char *key = NULL;
-        json_object_foreach((json_t *)(uintptr_t)o, key, part)
-        {
-            if (json_is_object(part))
-                return error_set(e,
-                                 "rope_parameters has settings of its own for \"%s\"; only one "
-                                 "set for all layers is computed here",
-                                 key);
-        }
-        double partial = 1;
-        if (json_get_real_or(o, "partial_rotary_factor", 1, &partial, e))
-            return -1;
-        if (partial != 1)
-            return error_set(e, "partial_rotary_factor %g: only 1 is computed here", partial);
-        const char *type = json_get_string_or(o, "rope_type", json_get_string_or(o, "type", NULL));
-        if (!type)
-            type = json_object_get(o, "factor") ? "(none)" : "default";
-        if (!strcmp(type, "linear")) {
-            m->rope = ROPE_LINEAR;
-            if (get_real(o, "factor", 1e-3, 1e6, &m->rope_factor, e))
-                return -1;
-        } else if (!strcmp(type, "llama3")) {
-            m->rope = ROPE_LLAMA3;
-            if (get_real(o, "factor", 1e-3, 1e6, &m->rope_factor, e) ||
-                get_real(o, "low_freq_factor", 1e-3, 1e6, &m->rope_low_freq, e) ||
-                get_real(o, "high_freq_factor", 1e-3, 1e6, &m->rope_high_freq, e) ||
-                get_real(o, "original_max_position_embeddings", 1, 1e9, &m->rope_original_positions,
-                         e))
-                return -1;
-            if (m->rope_high_freq <= m->rope_low_freq)
-                return error_set(e, "rope high_freq_factor %g is not above low_freq_factor %g",
-                                 m->rope_high_freq, m->rope_low_freq);
-        } else if (strcmp(type, "default")) {
-            return error_set(e, "rope type \"%s\" is not known; known are: default, linear, llama3",
-                             type);
-        }
+    const json_t *part = NULL;
+    const char *key = NULL, *first = NULL;
+    const struct model before = *m;
+    const double part_before = partial;
+    json_object_foreach((json_t *)(uintptr_t)o, key, part)
+    {
+        if (!json_is_object(part))
+            continue;
+        struct model other = before;
+        double other_part = part_before;
+        if (parse_rope_set(&other, part, &other_part, e))
+            return error_prefix(e, "rope_parameters of \"%s\"", key);
+        if (first && (!same_rope(m, &other) || other_part != partial))
+            return error_set(e,
+                             "rope_parameters of \"%s\" and \"%s\" differ; only one set for all "
+                             "layers is computed here",
+                             first, key);
+        *m = other;
+        partial = other_part;
+        first = key;
     }
+    if (!first && parse_rope_set(m, o, &partial, e))
+        return -1;
     if (!(m->rope_theta >= 1 && m->rope_theta <= 1e15))
         return error_set(e, "rope_theta %g is outside 1..1e15", m->rope_theta);
+    if (!(f->reads & READS_PARTIAL) && partial != 1)
+        return error_set(e, "partial_rotary_factor %g: a %s model has 1", partial, f->name);
+    if (!(partial > 0 && partial <= 1))
+        return error_set(e, "partial_rotary_factor %g is outside 0..1", partial);
+    m->rotary = (size_t)((double)m->head_dim * partial);
+    if (m->rotary % 2 || m->rotary == 0)
+        return error_set(e, "head_dim %zu x partial_rotary_factor %g is odd or 0; rotary positions "
+                            "need pairs",
+                         m->head_dim, partial);
     return 0;
 }
 
@@ -267,57 +300,195 @@ static int parse_stops(struct model *m, const json_t *config, struct error *e)
     return 0;
 }
 
-int model_parse(struct model *m, const json_t *config, struct error *e)
+/* Which layers look through the window: those that layer_types names, or by the family's rule. */
+static int parse_window(struct model *m, const json_t *config, struct error *e)
 {
-    *m = (struct model){0};
-    if (!json_is_object(config))
-        return error_set(e, "the config is not a JSON object");
-    const char *type = NULL, *activation = NULL;
-    if (json_get_string(config, "model_type", &type, e))
-        return -1;
-    m->family = family_find(type);
-    if (!m->family)
-        return family_unknown(type, e);
-    m->architecture = m->family->name;
-    activation = json_get_string_or(config, "hidden_act", m->family->activation);
-    if (strcmp(activation, m->family->activation))
-        return error_set(e, "hidden_act \"%s\": a %s model has \"%s\"", activation, m->architecture,
-                         m->family->activation);
-    if (check_refused(config, e))
-        return -1;
+    const struct model_family *f = m->family;
+    int64_t window = 0, from = 0;
+    const json_t *given = json_object_get(config, "sliding_window");
+    bool use = true;
+    if (f->reads & READS_WINDOW) {
+        if (json_get_integer_or(config, "sliding_window", 1, INT64_MAX,
+                                json_is_null(given) || f->window == 0 ? INT64_MAX
+                                                                      : (int64_t)f->window,
+                                &window, e))
+            return -1;
+        if ((f->reads & READS_WINDOW_SWITCH) &&
+            (json_get_bool_or(config, "use_sliding_window", false, &use, e) ||
+             json_get_integer_or(config, "max_window_layers", 0, INT32_MAX, 28, &from, e)))
+            return -1;
+    }
+    /* A window as long as all positions hides nothing. */
+    if (use && window && (uint64_t)window < m->positions)
+        m->window = (size_t)window;
+    const bool possible = use && window && window != INT64_MAX;
+    const json_t *types = json_object_get(config, "layer_types");
+    if (types && !json_is_null(types) && json_array_size(types) < m->layers)
+        return error_set(e, "layer_types is no list with an entry for each of the %zu layers",
+                         m->layers);
+    if (m->window && m->layers > MODEL_SLIDING_MAX)
+        return error_set(e, "num_hidden_layers %zu: with a sliding window at most %d are computed",
+                         m->layers, (int)MODEL_SLIDING_MAX);
+    for (size_t i = 0; i < m->layers; i++) {
+        bool slides = possible && (f->alternating ? i % 2 == 0 : i >= (size_t)from);
+        if (json_is_array(types)) {
+            const char *type = json_string_value(json_array_get(types, i));
+            const bool says = type && !strcmp(type, "sliding_attention");
+            if ((!says && (!type || strcmp(type, "full_attention"))) || (says && !possible) ||
+                (says != slides && !(f->reads & READS_LAYER_TYPES)))
+                return error_set(e, "layer_types[%zu] is \"%s\"; here this layer of a %s model has "
+                                    "%s",
+                                 i, type ? type : "?", f->name,
+                                 slides ? "sliding_attention" : "full_attention");
+            slides = says;
+        }
+        if (m->window && slides)
+            m->sliding[i / 64] |= (uint64_t)1 << i % 64;
+    }
+    return 0;
+}
 
-    if (get_size(config, "hidden_size", 1 << 20, &m->hidden, e) ||
-        get_size(config, "intermediate_size", 1 << 24, &m->intermediate, e) ||
-        get_size(config, "num_hidden_layers", 1 << 16, &m->layers, e) ||
-        get_size(config, "num_attention_heads", 1 << 16, &m->heads, e) ||
+/* A positive number, or 0 for null; other where the key is missing. */
+static int get_cap(const json_t *config, const char *key, double other, double *out,
+                   struct error *e)
+{
+    if (json_get_real_or(config, key, json_object_get(config, key) ? 0 : other, out, e))
+        return -1;
+    if (!(*out >= 0 && *out <= 1e9))
+        return error_set(e, "%s %g is outside 0..1e9", key, *out);
+    return 0;
+}
+
+static int parse_switches(struct model *m, const json_t *config, struct error *e)
+{
+    const struct model_family *f = m->family;
+    bool before = true, parallel = true, drop_final = false, scaled = true, bias = true;
+    const char *name = json_get_string_or(config, f->key.activation, f->activation);
+    size_t i = 0;
+    m->activation = ACTIVATIONS;
+    for (i = 0; i < sizeof activations / sizeof activations[0]; i++)
+        if (!strcmp(activations[i].name, name))
+            m->activation = activations[i].activation;
+    if (m->activation == ACTIVATIONS)
+        return error_set(e, "%s \"%s\" is not computed here; known are silu, gelu, gelu_new, "
+                            "gelu_fast, gelu_pytorch_tanh, quick_gelu and relu",
+                         f->key.activation, name);
+    m->norm = f->norm;
+    m->place = f->place;
+    m->gated = f->gated;
+    m->qkv_per_head = f->qkv_per_head;
+    m->norm_weights = m->final_norm = true;
+    m->width = m->hidden;
+    m->embedding_scale = f->scaled_embedding ? sqrt((double)m->hidden) : 1;
+    m->position_offset = f->offset;
+    m->position_rows = f->learned ? m->positions + f->offset : 0;
+    if (f->reads & READS_OPT) {
+        if (json_get_bool_or(config, "do_layer_norm_before", true, &before, e) ||
+            json_get_bool_or(config, "_remove_final_layer_norm", false, &drop_final, e) ||
+            json_get_bool_or(config, "layer_norm_elementwise_affine", true, &m->norm_weights, e) ||
+            json_get_bool_or(config, "enable_bias", true, &bias, e) ||
+            get_size_or(config, "word_embed_proj_dim", 1 << 20, m->hidden, &m->width, e))
+            return -1;
+        m->place = before ? PLACE_BEFORE : PLACE_AFTER;
+        m->final_norm = before && !drop_final;
+        m->attention_bias = m->mlp_bias = bias;
+    }
+    if (f->reads & READS_PARALLEL) {
+        if (json_get_bool_or(config, "use_parallel_residual", true, &parallel, e))
+            return -1;
+        m->place = parallel ? PLACE_PARALLEL : PLACE_BEFORE;
+    }
+    if (f->reads & READS_EXPERTS) {
+        if (get_size_or(config, "num_local_experts", 4096, 8, &m->experts, e) ||
+            get_size_or(config, "num_experts_per_tok", 4096, 2, &m->experts_used, e))
+            return -1;
+        if (m->experts_used > m->experts)
+            return error_set(e, "num_experts_per_tok %zu is above num_local_experts %zu",
+                             m->experts_used, m->experts);
+    }
+    if ((f->reads & READS_CAPS) &&
+        (get_cap(config, "attn_logit_softcapping", f->attention_cap, &m->attention_cap, e) ||
+         get_cap(config, "final_logit_softcapping", f->final_cap, &m->final_cap, e)))
+        return -1;
+    double scalar = (double)m->head_dim;
+    if ((f->reads & READS_QUERY_SCALAR) &&
+        get_cap(config, "query_pre_attn_scalar", f->query_scalar, &scalar, e))
+        return -1;
+    if ((f->reads & READS_SCALING) &&
+        (json_get_bool_or(config, "scale_attn_weights", true, &scaled, e) ||
+         json_get_bool_or(config, "scale_attn_by_inverse_layer_idx", false, &m->scale_by_layer, e)))
+        return -1;
+    if (!(scalar > 0))
+        return error_set(e, "query_pre_attn_scalar is 0");
+    m->attention_scale = scaled ? 1.0 / sqrt(scalar) : 1;
+    return 0;
+}
+
+static int parse_sizes(struct model *m, const json_t *config, struct error *e)
+{
+    const struct model_family *f = m->family;
+    const bool reads = f->reads & READS_HEADS;
+    if (get_size(config, f->key.hidden, 1 << 20, &m->hidden, e) ||
+        /* GPT-2's n_inner is usually null. */
+        (f->transposed
+             ? get_size_or(config, f->key.inner, 1 << 24, 4 * m->hidden, &m->intermediate, e)
+             : get_size(config, f->key.inner, 1 << 24, &m->intermediate, e)) ||
+        get_size(config, f->key.layers, 1 << 16, &m->layers, e) ||
+        get_size(config, f->key.heads, 1 << 16, &m->heads, e) ||
         get_size(config, "vocab_size", 1 << 26, &m->vocab, e) ||
-        get_size_or(config, "num_key_value_heads", 1 << 16, m->heads, &m->kv_heads, e) ||
-        get_size_or(config, "max_position_embeddings", INT32_MAX, 2048, &m->positions, e))
+        get_size_or(config, f->key.positions, INT32_MAX, f->positions, &m->positions, e))
         return -1;
-    const json_t *head_dim = json_object_get(config, "head_dim");
-    if ((!head_dim || json_is_null(head_dim)) && m->hidden % m->heads)
-        return error_set(e, "hidden_size %zu is not a multiple of num_attention_heads %zu",
-                         m->hidden, m->heads);
-    if (get_size_or(config, "head_dim", 1 << 16, m->hidden / m->heads ? m->hidden / m->heads : 1,
-                    &m->head_dim, e))
+    /* null means as many as heads; a missing key may mean another number. */
+    const bool missing = !json_object_get(config, "num_key_value_heads");
+    m->kv_heads = m->heads;
+    if (reads && get_size_or(config, "num_key_value_heads", 1 << 16,
+                             missing && f->kv_heads ? f->kv_heads : m->heads, &m->kv_heads, e))
         return -1;
-    if (m->head_dim % 2)
-        return error_set(e, "head_dim %zu is odd; rotary positions need pairs", m->head_dim);
+    const json_t *given = json_object_get(config, "head_dim");
+    const size_t usual = m->hidden / m->heads ? m->hidden / m->heads : 1;
+    if ((!reads || (!f->head_dim && (!given || json_is_null(given)))) && m->hidden % m->heads)
+        return error_set(e, "%s %zu is not a multiple of %s %zu", f->key.hidden, m->hidden,
+                         f->key.heads, m->heads);
+    m->head_dim = usual;
+    if (reads && get_size_or(config, "head_dim", 1 << 16, f->head_dim ? f->head_dim : usual,
+                             &m->head_dim, e))
+        return -1;
     if (m->heads % m->kv_heads)
         return error_set(e, "num_attention_heads %zu is not a multiple of num_key_value_heads %zu",
                          m->heads, m->kv_heads);
     if (m->heads * m->head_dim > 1 << 24)
         return error_set(e, "num_attention_heads %zu x head_dim %zu is over 2^24", m->heads,
                          m->head_dim);
-    if (json_get_real_or(config, "rms_norm_eps", 1e-6, &m->norm_eps, e))
+    m->norm_eps = f->eps;
+    if (f->key.eps && json_get_real_or(config, f->key.eps, f->eps, &m->norm_eps, e))
         return -1;
     if (!(m->norm_eps >= 0 && m->norm_eps <= 1))
-        return error_set(e, "rms_norm_eps %g is outside 0..1", m->norm_eps);
-    if (json_get_bool_or(config, "tie_word_embeddings", m->family->tied_by_default, &m->tied, e) ||
-        json_get_bool_or(config, "attention_bias", false, &m->attention_bias, e) ||
+        return error_set(e, "%s %g is outside 0..1", f->key.eps, m->norm_eps);
+    return 0;
+}
+
+int model_parse(struct model *m, const json_t *config, struct error *e)
+{
+    *m = (struct model){0};
+    if (!json_is_object(config))
+        return error_set(e, "the config is not a JSON object");
+    const char *type = NULL;
+    if (json_get_string(config, "model_type", &type, e))
+        return -1;
+    m->family = family_find(type);
+    if (!m->family)
+        return family_unknown(type, e);
+    m->architecture = m->family->name;
+    if (check_refused(m, config, e) || parse_sizes(m, config, e) ||
+        json_get_bool_or(config, "tie_word_embeddings", m->family->tied, &m->tied, e) ||
+        json_get_bool_or(config, "attention_bias", m->family->attention_bias, &m->attention_bias,
+                         e) ||
         json_get_bool_or(config, "mlp_bias", false, &m->mlp_bias, e))
         return -1;
-    return parse_rope(m, config, e) || parse_stops(m, config, e) ? -1 : 0;
+    return parse_switches(m, config, e) || parse_window(m, config, e) ||
+                   parse_rope(m, config, e) || parse_stops(m, config, e)
+               ? -1
+               : 0;
 }
 
 static bool is_present(const struct model *m, enum presence p)
@@ -329,6 +500,12 @@ static bool is_present(const struct model *m, enum presence p)
         return m->attention_bias;
     case WITH_MLP_BIAS:
         return m->mlp_bias;
+    case WITH_NORM_WEIGHTS:
+        return m->norm_weights;
+    case WITH_FINAL_NORM:
+        return m->norm_weights && m->final_norm;
+    case WITH_PROJECTION:
+        return m->width != m->hidden;
     case UNLESS_TIED:
         return !m->tied;
     case NEVER:
@@ -342,45 +519,66 @@ static bool has_layer(const struct name_pattern *p)
     return strchr(p->name, '#') != NULL;
 }
 
-/* True if name follows the pattern; its number, if any, in *layer (SIZE_MAX when absurdly long). */
-static bool match(const char *pattern, const char *name, size_t *layer)
+static bool has_expert(const struct name_pattern *p)
 {
-    *layer = 0;
+    return strchr(p->name, '*') != NULL;
+}
+
+/* Reads a number without leading zeros; SIZE_MAX when absurdly long. NULL if there is none. */
+static const char *read_number(const char *s, size_t *out)
+{
+    const size_t digits = strspn(s, "0123456789");
+    if (digits == 0 || (digits > 1 && *s == '0'))
+        return NULL;
+    *out = digits > 9 ? SIZE_MAX : 0;
+    for (size_t i = 0; i < digits && digits <= 9; i++)
+        *out = *out * 10 + (size_t)(s[i] - '0');
+    return s + digits;
+}
+
+/* True if name follows the pattern; its numbers, if any, in *layer and *expert. */
+static bool match(const char *pattern, const char *name, size_t *layer, size_t *expert)
+{
+    *layer = *expert = 0;
     for (; *pattern; pattern++) {
-        if (*pattern != '#') {
+        if (*pattern != '#' && *pattern != '*') {
             if (*name++ != *pattern)
                 return false;
             continue;
         }
-        size_t digits = strspn(name, "0123456789");
-        if (digits == 0 || (digits > 1 && *name == '0'))
+        name = read_number(name, *pattern == '#' ? layer : expert);
+        if (!name)
             return false;
-        if (digits > 9)
-            *layer = SIZE_MAX;
-        else
-            for (size_t i = 0; i < digits; i++)
-                *layer = *layer * 10 + (size_t)(name[i] - '0');
-        name += digits;
     }
     return *name == 0;
+}
+
+size_t model_tensor_expert(const char *name)
+{
+    const char *at = strstr(name, ".experts.");
+    size_t expert = 0;
+    return at && read_number(at + strlen(".experts."), &expert) ? expert : 0;
 }
 
 int model_tensor_role(const struct model *m, const char *name, enum model_role *role, size_t *layer,
                       struct error *e)
 {
     const size_t skip = strlen(m->family->prefix);
+    size_t expert = 0;
     for (const struct name_pattern *p = m->family->patterns; p->name; p++) {
-        bool found = match(p->name, name, layer);
+        bool found = match(p->name, name, layer, &expert);
         if (!found && !strncmp(p->name, m->family->prefix, skip))
-            found = match(p->name + skip, name, layer);
+            found = match(p->name + skip, name, layer, &expert);
         if (!found)
             continue;
         if (has_layer(p) && *layer >= m->layers)
             return error_set(e, "tensor %s: the config says %zu layers", name, m->layers);
+        if (has_expert(p) && expert >= m->experts)
+            return error_set(e, "tensor %s: the config says %zu experts", name, m->experts);
         if (p->presence == UNLESS_TIED && m->tied)
             *role = ROLE_IGNORED;
         else if (p->presence != NEVER && !is_present(m, p->presence))
-            return error_set(e, "tensor %s: by its config the model has no such bias", name);
+            return error_set(e, "tensor %s: by its config the model has no such tensor", name);
         else
             *role = p->role;
         return 0;
@@ -401,6 +599,18 @@ static size_t dimension_size(const struct model *m, enum dimension d)
         return m->kv_heads * m->head_dim;
     case INNER:
         return m->intermediate;
+    case WIDTH:
+        return m->width;
+    case POSITIONS:
+        return m->position_rows;
+    case QUERY_KEY_VALUE:
+        return (m->heads + 2 * m->kv_heads) * m->head_dim;
+    case INNER_TWICE:
+        return 2 * m->intermediate;
+    case HEAD:
+        return m->head_dim;
+    case EXPERTS:
+        return m->experts;
     case NONE:
         break;
     }
@@ -427,6 +637,11 @@ int model_tensor_check(const struct model *m, enum model_role role, const char *
                      rows, cols);
 }
 
+static size_t repeated(const struct model *m, const struct name_pattern *p)
+{
+    return has_expert(p) ? m->experts : 1;
+}
+
 /* Number of tensors before, in and after one block. */
 static void count_parts(const struct model *m, size_t count[3])
 {
@@ -435,7 +650,7 @@ static void count_parts(const struct model *m, size_t count[3])
     for (const struct name_pattern *p = m->family->patterns; p->name; p++) {
         part = has_layer(p) ? 1 : part == 0 ? 0 : 2;
         if (is_present(m, p->presence))
-            count[part]++;
+            count[part] += repeated(m, p);
     }
 }
 
@@ -446,12 +661,19 @@ size_t model_tensor_count(const struct model *m)
     return count[0] + count[1] * m->layers + count[2];
 }
 
-void model_tensor_at(const struct model *m, size_t i, enum model_role *role, size_t *layer,
-                     char *name, size_t n)
+size_t model_tensors_before(const struct model *m)
 {
     size_t count[3];
     count_parts(m, count);
-    size_t place = i; /* among the patterns that are present */
+    return count[0];
+}
+
+void model_tensor_at(const struct model *m, size_t i, enum model_role *role, size_t *layer,
+                     char *name, size_t n)
+{
+    size_t count[3], expert = 0;
+    count_parts(m, count);
+    size_t place = i; /* among the tensors of one block and those outside */
     *layer = 0;
     if (i >= count[0] + count[1] * m->layers) {
         place = i - count[1] * (m->layers - 1);
@@ -460,15 +682,97 @@ void model_tensor_at(const struct model *m, size_t i, enum model_role *role, siz
         place = count[0] + (i - count[0]) % count[1];
     }
     const struct name_pattern *p = m->family->patterns;
-    for (;; p++)
-        if (is_present(m, p->presence) && place-- == 0)
+    for (;; p++) {
+        size_t each = 0; /* tensors of one expert, whose patterns follow each other */
+        while (has_expert(p + each))
+            each++;
+        if (each && place < each * m->experts) {
+            expert = place / each;
+            p += place % each;
             break;
+        }
+        if (each) {
+            place -= each * m->experts;
+            p += each - 1;
+        } else if (is_present(m, p->presence) && place-- == 0) {
+            break;
+        }
+    }
     *role = p->role;
-    const char *hash = strchr(p->name, '#');
-    if (hash)
-        snprintf(name, n, "%.*s%zu%s", (int)(hash - p->name), p->name, *layer, hash + 1);
-    else
-        snprintf(name, n, "%s", p->name);
+    size_t at = 0;
+    for (const char *c = p->name; *c && at + 1 < n; c++) {
+        if (*c == '#' || *c == '*') {
+            const int digits = snprintf(name + at, n - at, "%zu", *c == '#' ? *layer : expert);
+            at += (size_t)digits < n - at ? (size_t)digits : n - at - 1;
+        } else {
+            name[at++] = *c;
+        }
+    }
+    name[at] = 0;
+}
+
+bool model_has_role(const struct model *m, enum model_role role)
+{
+    for (const struct name_pattern *p = m->family->patterns; p->name; p++)
+        if (p->role == role && is_present(m, p->presence))
+            return true;
+    return false;
+}
+
+bool model_tensor_transposed(const struct model *m, enum model_role role)
+{
+    return m->family->transposed && model_role_is_projection(role);
+}
+
+bool model_role_is_before(enum model_role role)
+{
+    return role == ROLE_EMBEDDING || role == ROLE_PROJECT_IN || role == ROLE_POSITIONS;
+}
+
+bool model_role_is_after(enum model_role role)
+{
+    return role == ROLE_FINAL_NORM || role == ROLE_FINAL_NORM_BIAS || role == ROLE_PROJECT_OUT ||
+           role == ROLE_HEAD;
+}
+
+size_t model_layer_window(const struct model *m, size_t layer)
+{
+    const bool slides = layer < MODEL_SLIDING_MAX && (m->sliding[layer / 64] >> layer % 64 & 1);
+    return slides ? m->window : 0;
+}
+
+enum model_role model_role_input(enum model_role role)
+{
+    switch (role) {
+    case ROLE_Q:
+    case ROLE_K:
+    case ROLE_V:
+    case ROLE_QKV:
+        return ROLE_Q;
+    case ROLE_O:
+        return ROLE_O;
+    case ROLE_GATE:
+    case ROLE_UP:
+    case ROLE_GATE_UP:
+    case ROLE_EXPERT_GATE:
+    case ROLE_EXPERT_UP:
+        return ROLE_GATE;
+    case ROLE_DOWN:
+        return ROLE_DOWN;
+    default:
+        return ROLE_COUNT;
+    }
+}
+
+size_t model_role_columns(const struct model *m, enum model_role role)
+{
+    return dimension_size(m, role_shape[role][1]);
+}
+
+size_t model_role_size(const struct model *m, enum model_role role)
+{
+    const enum dimension *d = role_shape[role];
+    return d[0] == NONE ? 0 : dimension_size(m, d[0]) * dimension_size(m, d[1]);
 }
 
 bool model_role_is_projection(enum model_role role)
@@ -477,14 +781,28 @@ bool model_role_is_projection(enum model_role role)
     case ROLE_Q:
     case ROLE_K:
     case ROLE_V:
+    case ROLE_QKV:
     case ROLE_O:
     case ROLE_GATE:
     case ROLE_UP:
+    case ROLE_GATE_UP:
     case ROLE_DOWN:
+    case ROLE_EXPERT_GATE:
+    case ROLE_EXPERT_UP:
+    case ROLE_EXPERT_DOWN:
         return true;
     default:
         return false;
     }
+}
+
+size_t model_projections(const struct model *m)
+{
+    size_t n = 0;
+    for (const struct name_pattern *p = m->family->patterns; p->name; p++)
+        if (is_present(m, p->presence) && model_role_is_projection(p->role))
+            n += m->layers * repeated(m, p);
+    return n;
 }
 
 size_t model_parameters(const struct model *m, bool blocks_only)
@@ -493,10 +811,10 @@ size_t model_parameters(const struct model *m, bool blocks_only)
     for (const struct name_pattern *p = m->family->patterns; p->name; p++) {
         if (!is_present(m, p->presence))
             continue;
-        if (blocks_only && (p->role == ROLE_EMBEDDING || p->role == ROLE_HEAD))
+        if (blocks_only && (p->role == ROLE_EMBEDDING || p->role == ROLE_POSITIONS ||
+                            p->role == ROLE_HEAD))
             continue;
-        const enum dimension *d = role_shape[p->role];
-        sum += dimension_size(m, d[0]) * dimension_size(m, d[1]) * (has_layer(p) ? m->layers : 1);
+        sum += model_role_size(m, p->role) * (has_layer(p) ? m->layers : 1) * repeated(m, p);
     }
     return sum;
 }

@@ -7,8 +7,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
+#include "kernel.h"
 
 enum model_role {
     ROLE_EMBEDDING, /* (vocab, hidden) */
@@ -31,12 +33,38 @@ enum model_role {
     ROLE_FINAL_NORM,
     ROLE_HEAD,    /* (vocab, hidden); absent when tied */
     ROLE_IGNORED, /* e.g. rotary_emb.inv_freq of old checkpoints: read, not kept */
+    /* Before the blocks. */
+    ROLE_PROJECT_IN, /* (hidden, width): embeddings narrower than the hidden size */
+    ROLE_POSITIONS,  /* (positions + offset, hidden) */
+    /* In them. A fused matrix is one matrix, as in the checkpoint. */
+    ROLE_ATTENTION_NORM_BIAS,
+    ROLE_QKV, /* (query + 2 key, hidden): q, k, v one after another, or so within each head */
+    ROLE_QKV_BIAS,
+    ROLE_Q_NORM, /* (head_dim) */
+    ROLE_K_NORM,
+    ROLE_ATTENTION_POST_NORM,
+    ROLE_MLP_NORM_BIAS,
+    ROLE_GATE_UP, /* (2 intermediate, hidden): gate, then up */
+    ROLE_ROUTER,  /* (experts, hidden) */
+    ROLE_EXPERT_GATE, /* one expert's, like those of an MLP */
+    ROLE_EXPERT_UP,
+    ROLE_EXPERT_DOWN,
+    ROLE_MLP_POST_NORM,
+    /* After them. */
+    ROLE_FINAL_NORM_BIAS,
+    ROLE_PROJECT_OUT, /* (width, hidden) */
     ROLE_COUNT,
 };
 
+/* x / rms(x) * weight; the same with 1 + weight; (x - mean) / deviation * weight + bias. */
+enum norm_kind { NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER };
+/* Where norms stand: x += f(norm(x)); x = norm(x + f(x)); both parts of a block from the same x;
+ * x += norm(f(norm(x))). */
+enum norm_place { PLACE_BEFORE, PLACE_AFTER, PLACE_PARALLEL, PLACE_SANDWICH };
+
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
 
-enum { MODEL_STOPS_MAX = 16 };
+enum { MODEL_STOPS_MAX = 16, MODEL_SLIDING_MAX = 1024 };
 
 struct model {
     const char *architecture; /* the table's name: "llama" */
@@ -46,6 +74,21 @@ struct model {
     double rope_theta;
     enum rope_kind rope;
     double rope_factor, rope_low_freq, rope_high_freq, rope_original_positions;
+    size_t rotary; /* the first dimensions of a head, which rotate; 0: learned positions */
+    size_t position_rows, position_offset; /* learned positions: rows, and that of position 0 */
+    size_t width;                          /* of an embedding: hidden, or what is projected */
+    double embedding_scale;
+    enum norm_kind norm;
+    enum norm_place place;
+    bool norm_weights, final_norm; /* norms have weights; there is one after the blocks */
+    enum activation activation;
+    bool gated, qkv_per_head;
+    double attention_scale; /* of scores; divided by the layer's number, from 1 on, */
+    bool scale_by_layer;    /* if this is set */
+    double attention_cap, final_cap; /* 0: none, else cap * tanh(x / cap) */
+    size_t window;                   /* keys that a query sees, its own included; 0: all */
+    uint64_t sliding[MODEL_SLIDING_MAX / 64]; /* bit: the layer has the window */
+    size_t experts, experts_used; /* 0: an MLP */
     long bos, eos; /* ids or -1 */
     size_t stops;  /* ids that end a text: all that eos_token_id lists, eos first */
     long stop[MODEL_STOPS_MAX];
@@ -72,8 +115,38 @@ size_t model_tensor_count(const struct model *m);
 void model_tensor_at(const struct model *m, size_t i, enum model_role *role, size_t *layer,
                      char *name, size_t n);
 
+/* How many of them come before the blocks. */
+size_t model_tensors_before(const struct model *m);
+
+/* True if the model's blocks, or what is around them, have a tensor of this role. */
+bool model_has_role(const struct model *m, enum model_role role);
+
+/* The number of the expert that a tensor's name says; 0 where it says none. */
+size_t model_tensor_expert(const char *name);
+
+/* True if the checkpoint holds this matrix as (columns, rows): GPT-2's Conv1D. In a stream and
+ * everywhere else it is (rows, columns). */
+bool model_tensor_transposed(const struct model *m, enum model_role role);
+
 /* True for the matrices that compression applies to: the projections of the blocks. */
 bool model_role_is_projection(enum model_role role);
+/* How many of them the model has. */
+size_t model_projections(const struct model *m);
+
+/* The role under which a forward_hook sees the input of a projection: ROLE_Q, ROLE_O, ROLE_GATE or
+ * ROLE_DOWN; what goes into an expert's last matrix is seen by none: ROLE_COUNT. */
+enum model_role model_role_input(enum model_role role);
+
+/* Columns of a matrix: the length of its input; numbers of a tensor. */
+size_t model_role_columns(const struct model *m, enum model_role role);
+size_t model_role_size(const struct model *m, enum model_role role);
+
+/* True for tensors that stand before the blocks; true for those after the blocks. */
+bool model_role_is_before(enum model_role role);
+bool model_role_is_after(enum model_role role);
+
+/* Keys that a query of a layer sees, its own included; 0: all before it. */
+size_t model_layer_window(const struct model *m, size_t layer);
 
 /* Parameters outside embedding and head, and in all. */
 size_t model_parameters(const struct model *m, bool blocks_only);

@@ -24,6 +24,12 @@ static int take(struct network *n, const struct tensor *t, enum model_role role,
         if (m->rows)
             return error_set(e, "%s: the tensor is there twice", t->name);
         return matrix_pack(m, t, n->pool, e);
+    case ROLE_PROJECT_IN:
+    case ROLE_POSITIONS:
+        return block_take(&n->before, role, t, n->pool, e);
+    case ROLE_FINAL_NORM_BIAS:
+    case ROLE_PROJECT_OUT:
+        return forward_take(n->forward, role, t, e);
     case ROLE_FINAL_NORM:
         if (n->norm)
             return error_set(e, "%s: the tensor is there twice", t->name);
@@ -71,6 +77,7 @@ void network_free(struct network *n)
         block_free(&n->block[i]);
     free(n->block);
     matrix_free(&n->embedding);
+    block_free(&n->before);
     matrix_free(&n->head);
     free(n->norm);
     forward_free(n->forward);
@@ -149,6 +156,7 @@ struct run {
     size_t rows;              /* that x holds */
     struct sequence *part;
     size_t *part_slot;
+    struct entry *entry; /* (2 x slots) */
     struct choice *choice;
 };
 
@@ -208,15 +216,28 @@ static int step_rows(struct run *r, size_t parts, size_t rows, struct error *e)
             return -1;
         r->rows = rows;
     }
+    /* From the prompt, then from what was generated. */
+    size_t entries = 0;
     for (size_t i = 0; i < parts; i++) {
         const struct slot *s = &r->slot[r->part_slot[i]];
-        for (size_t j = 0; j < r->part[i].count; j++) {
-            const size_t at = s->fed + j;
-            const int32_t id =
-                at < s->g->prompt_count ? s->g->prompt[at] : s->g->ids[at - s->g->prompt_count];
-            matrix_row(&r->n->embedding, (size_t)id, r->x + (r->part[i].row + j) * stride);
+        const struct generation *g = s->g;
+        const size_t end = s->fed + r->part[i].count;
+        for (size_t at = s->fed; at < end;) {
+            const bool prompt = at < g->prompt_count;
+            const size_t stop = prompt && g->prompt_count < end ? g->prompt_count : end;
+            r->entry[entries++] =
+                (struct entry){prompt ? g->prompt + at : g->ids + (at - g->prompt_count), at,
+                               stop - at, r->x + (r->part[i].row + at - s->fed) * stride};
+            at = stop;
         }
     }
+    struct network *n = r->n;
+    if (forward_enter(n->forward, ROLE_EMBEDDING, NULL, &n->embedding, r->entry, entries, e))
+        return -1;
+    for (enum model_role role = ROLE_PROJECT_IN; role <= ROLE_POSITIONS; role++)
+        if (n->before.present[role] && forward_enter(n->forward, role, NULL, &n->before.matrix[role],
+                                                     r->entry, entries, e))
+            return -1;
     return 0;
 }
 
@@ -309,10 +330,11 @@ int network_generate(struct network *n, const struct generate_options *o, struct
     r.slot = memory_new(r.slots, sizeof *r.slot, "sequences", e);
     r.part = memory_new(r.slots, sizeof *r.part, "sequences", e);
     r.part_slot = memory_new(r.slots, sizeof *r.part_slot, "sequences", e);
+    r.entry = memory_new(r.slots, 2 * sizeof *r.entry, "sequences", e);
     r.last = memory_new(r.slots, stride * sizeof *r.last, "activations", e);
     r.logits = memory_new(r.slots, ld * sizeof *r.logits, "logits", e);
     r.choice = memory_new(n->m->vocab, sizeof *r.choice, "logits", e);
-    if (!r.slot || !r.part || !r.part_slot || !r.last || !r.logits || !r.choice)
+    if (!r.slot || !r.part || !r.part_slot || !r.entry || !r.last || !r.logits || !r.choice)
         goto out;
     for (size_t i = 0; i < r.slots; i++) {
         r.slot[i].cache = memory_new(n->m->layers, sizeof *r.slot[i].cache, "sequences", e);
@@ -334,6 +356,7 @@ out:
     free(r.slot);
     free(r.part);
     free(r.part_slot);
+    free(r.entry);
     free(r.x);
     free(r.last);
     free(r.logits);

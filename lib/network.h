@@ -18,6 +18,7 @@ struct network {
     struct forward *forward;
     struct block *block;     /* (layers) */
     struct matrix embedding; /* and head, where tied */
+    struct block before;     /* positions and a projection, where the model has them */
     struct matrix head;
     float *norm;
     uint64_t memory; /* estimate of what loading took */

@@ -1,14 +1,11 @@
 /* Streamed execution. */
 #include "pass.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "memory.h"
+#include "spill.h"
 
 enum { BATCH = 576 }; /* rows of short sequences that go through a block together */
 static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
@@ -22,8 +19,8 @@ struct pass {
     size_t *branch_row;   /* first row of a branch: those of all sequences' r-th branches together */
     size_t *first_branch; /* (count): number of a sequence's first branch */
     size_t rounds, rows;  /* most branches of a sequence; all rows */
-    float *x;      /* (rows, stride) */
-    size_t mapped; /* bytes of x when it lies in a file */
+    struct spill spill; /* of x */
+    float *x;           /* (rows, stride) */
     struct block block;
     size_t layer; /* of the block that is being collected */
     struct cache *cache;
@@ -31,6 +28,7 @@ struct pass {
     size_t caches;
     struct matrix head;
     float *norm;
+    size_t entered, entries; /* tensors before the blocks: those that came, all */
     const struct cli *cli;
 };
 
@@ -38,10 +36,7 @@ void pass_free(struct pass *p)
 {
     if (!p)
         return;
-    if (p->mapped)
-        munmap(p->x, p->mapped);
-    else
-        free(p->x);
+    spill_free(&p->spill);
     for (size_t i = 0; p->cache && i < p->caches; i++)
         cache_free(&p->cache[i]);
     free(p->cache);
@@ -54,41 +49,6 @@ void pass_free(struct pass *p)
     block_free(&p->block);
     forward_free(p->forward);
     free(p);
-}
-
-/* A file without a name, its space reserved so that a full disk is an error here. */
-static int map_file(struct pass *p, size_t bytes, struct error *e)
-{
-    const char *folder = getenv("TMPDIR");
-    if (!folder || !*folder)
-        folder = "/tmp";
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        char name[4096];
-        const char tail[] = "/kick-XXXXXX";
-        if (strlen(folder) + sizeof tail > sizeof name)
-            return error_set(e, "TMPDIR is too long");
-        memcpy(name, folder, strlen(folder));
-        memcpy(name + strlen(folder), tail, sizeof tail);
-        fd = mkstemp(name);
-        if (fd >= 0)
-            unlink(name);
-    }
-    if (fd < 0)
-        return error_set(e, "%s: cannot make a temporary file: %s", folder, strerror(errno));
-    const int full = posix_fallocate(fd, 0, (off_t)bytes);
-    if (full) {
-        close(fd);
-        return error_set(e, "%s: no room for %zu bytes of activations: %s; set TMPDIR", folder,
-                         bytes, strerror(full));
-    }
-    void *x = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (x == MAP_FAILED)
-        return error_set(e, "cannot map %zu bytes of activations: %s", bytes, strerror(errno));
-    p->x = x;
-    p->mapped = bytes;
-    return 0;
 }
 
 /* How many of the sequences from `first` on go through a block together. */
@@ -189,10 +149,10 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, st
     p->part = memory_new(p->caches, sizeof *p->part, "sequences", e);
     if (!p->cache || !p->part)
         return -1;
-    if (bytes > limit)
-        return map_file(p, bytes, e);
-    p->x = memory_new(p->rows, forward_stride(m) * sizeof *p->x, "activations", e);
-    return p->x ? 0 : -1;
+    if (spill_new(&p->spill, p->rows, forward_stride(m) * sizeof *p->x, limit, e))
+        return -1;
+    p->x = p->spill.data;
+    return 0;
 }
 
 /* The r-th branches of n sequences from `first` on, whose caches hold them. */
@@ -243,32 +203,53 @@ static int run_block(struct pass *p, const struct forward_hook *hook, struct err
     return 0;
 }
 
-static int take_embedding(struct pass *p, const struct tensor *t, struct pool *pool,
-                          struct error *e)
+/* A tensor before the blocks, applied to all rows as it comes. */
+static int enter(struct pass *p, const struct tensor *t, enum model_role role, struct pool *pool,
+                 struct error *e)
 {
     const size_t stride = forward_stride(p->m);
+    size_t n = p->count, layer;
+    enum model_role want;
+    char name[160];
+    model_tensor_at(p->m, p->entered, &want, &layer, name, sizeof name);
+    if (role != want)
+        return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
+                         name);
     for (size_t i = 0; i < p->count; i++)
-        for (size_t j = 0; j < p->sequence[i].count; j++)
-            tensor_row(t, (size_t)p->sequence[i].ids[j], p->x + (p->row[i] + j) * stride);
-    for (size_t i = 0; i < p->count; i++)
-        for (size_t r = 0; r < p->sequence[i].branches; r++) {
-            const struct pass_branch *b = &p->sequence[i].branch[r];
-            float *x = p->x + p->branch_row[p->first_branch[i] + r] * stride;
-            for (size_t j = 0; j + 1 < b->count; j++)
-                tensor_row(t, (size_t)b->ids[j], x + j * stride);
+        n += p->sequence[i].branches;
+    struct entry *list = memory_new(n, sizeof *list, "sequences", e);
+    if (!list)
+        return -1;
+    n = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const struct pass_sequence *s = &p->sequence[i];
+        list[n++] = (struct entry){s->ids, 0, s->count, p->x + p->row[i] * stride};
+        for (size_t r = 0; r < s->branches; r++) {
+            const struct pass_branch *b = &s->branch[r];
+            const size_t row = p->branch_row[p->first_branch[i] + r];
+            if (b->count > 1)
+                list[n++] = (struct entry){b->ids, b->from, b->count - 1, p->x + row * stride};
         }
-    return p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
+    }
+    const int result = forward_enter(p->forward, role, t, NULL, list, n, e);
+    free(list);
+    if (result)
+        return -1;
+    p->entered++;
+    return role == ROLE_EMBEDDING && p->m->tied ? matrix_pack(&p->head, t, pool, e) : 0;
 }
 
 static int take(struct pass *p, const struct tensor *t, enum model_role role, size_t layer,
-                bool *embedded, struct pool *pool, const struct forward_hook *hook, struct error *e)
+                struct pool *pool, const struct forward_hook *hook, struct error *e)
 {
     switch (role) {
     case ROLE_EMBEDDING:
-        if (*embedded)
-            return error_set(e, "%s: the tensor is there twice", t->name);
-        *embedded = true;
-        return take_embedding(p, t, pool, e);
+    case ROLE_PROJECT_IN:
+    case ROLE_POSITIONS:
+        return enter(p, t, role, pool, e);
+    case ROLE_FINAL_NORM_BIAS:
+    case ROLE_PROJECT_OUT:
+        return forward_take(p->forward, role, t, e);
     case ROLE_FINAL_NORM:
         if (p->norm)
             return error_set(e, "%s: the tensor is there twice", t->name);
@@ -281,7 +262,7 @@ static int take(struct pass *p, const struct tensor *t, enum model_role role, si
     default:
         break;
     }
-    if (!*embedded || layer != p->layer)
+    if (p->entered < p->entries || layer != p->layer)
         return error_set(e, "%s: the tensors are not in forward order", t->name);
     if (block_take(&p->block, role, t, pool, e))
         return -1;
@@ -301,7 +282,6 @@ int pass_run(struct pass **out, struct source *s, const struct pass_sequence *se
     struct tensor t;
     enum model_role role;
     size_t layer = 0;
-    bool embedded = false;
     int got = 0;
     *out = NULL;
     struct pass *p = memory_new(1, sizeof *p, "a pass", e);
@@ -311,10 +291,11 @@ int pass_run(struct pass **out, struct source *s, const struct pass_sequence *se
     p->sequence = sequence;
     p->count = count;
     p->cli = c;
+    p->entries = model_tensors_before(p->m);
     if (forward_new(&p->forward, p->m, pool, e) || prepare(p, s, pool, e))
         goto fail;
     while ((got = source_next(s, &t, &role, &layer, e)) == 1) {
-        const int result = take(p, &t, role, layer, &embedded, pool, hook, e);
+        const int result = take(p, &t, role, layer, pool, hook, e);
         if (result)
             error_prefix(e, "%s", stream_name(s->reader));
         tensor_free(&t);

@@ -125,15 +125,19 @@ static uint64_t weight_width(const struct source *s)
 static uint64_t reading_memory(const struct source *s, struct pool *pool)
 {
     const struct model *m = &s->model;
-    const size_t rows = m->vocab > m->intermediate ? m->vocab : m->intermediate;
-    return weight_width(s) * rows * m->hidden + ((uint64_t)16 << 20) +
+    size_t most = m->vocab * m->width;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (model_has_role(m, (enum model_role)role) &&
+            model_role_size(m, (enum model_role)role) > most)
+            most = model_role_size(m, (enum model_role)role);
+    return weight_width(s) * most + ((uint64_t)16 << 20) +
            ((uint64_t)12 << 20) * (uint64_t)pool_threads(pool);
 }
 
 uint64_t source_memory(const struct source *s, struct pool *pool)
 {
     const struct model *m = &s->model;
-    const uint64_t width = weight_width(s), head = width * m->vocab * m->hidden;
+    const uint64_t width = weight_width(s), head = width * m->vocab * m->width;
     const uint64_t block = width * model_parameters(m, true) / m->layers + (m->tied ? head : 0);
     return reading_memory(s, pool) + (block > head ? block : head);
 }

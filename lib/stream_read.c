@@ -354,17 +354,18 @@ static int canonical(struct stream_reader *r, size_t *length, const json_t *plan
     return result;
 }
 
-/* A name in "must" is a key that a reader has to understand; this version knows none. */
+/* A name in "must" is a key that a reader has to understand. */
 static int check_must(struct stream_reader *r, const json_t *json, struct error *e)
 {
-    const json_t *must = json_object_get(json, "must");
+    const json_t *must = json_object_get(json, "must"), *name;
+    size_t i;
     if (must && !json_is_array(must))
         return damaged(r, "\"must\" is not a list", e);
-    if (json_array_size(must))
-        return error_set(e, "%s: a record needs \"%s\", which this version does not understand; use "
-                            "a newer kick", r->name, json_is_string(json_array_get(must, 0))
-                                                         ? json_string_value(json_array_get(must, 0))
-                                                         : "?");
+    json_array_foreach(must, i, name)
+        if (!json_is_string(name) || strcmp(json_string_value(name), "activation"))
+            return error_set(e, "%s: a record needs \"%s\", which this version does not "
+                                "understand; use a newer kick",
+                             r->name, json_is_string(name) ? json_string_value(name) : "?");
     return 0;
 }
 

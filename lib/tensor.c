@@ -290,6 +290,16 @@ static int parse_int(struct tensor *t, const json_t *json, struct error *e)
     t->bits = (int)bits;
     t->group = group == 0 || (size_t)group > t->cols ? t->cols : (size_t)group;
     t->groups = (t->cols + t->group - 1) / t->group;
+    const char *activation = json_get_string_or(json, "activation", NULL);
+    if (!activation)
+        return 0;
+    double threshold;
+    if (strcmp(activation, "int8") || json_get_real_or(json, "threshold", 6, &threshold, e) ||
+        !(threshold > 0 && threshold < 1e30))
+        return error_set(e, "its \"activation\" is none that this version knows");
+    t->threshold = (float)threshold;
+    if (t->bits != 8 || t->groups != 1 || t->mask != MASK_NONE)
+        return error_set(e, "int8 activations need 8 bits, one scale a row and no mask");
     return 0;
 }
 
@@ -588,6 +598,11 @@ int tensor_write(const struct tensor *t, json_t *extra, struct stream_writer *w,
          json_set(json, "group", json_integer(t->groups == 1 ? 0 : (json_int_t)t->group), e) ||
          (t->min && json_set(json, "min", json_true(), e)) ||
          (t->g_idx && json_set(json, "g_idx", json_true(), e))))
+        goto out;
+    if (t->threshold > 0 &&
+        (json_set(json, "activation", json_string("int8"), e) ||
+         json_set(json, "threshold", json_number((double)t->threshold), e) ||
+         json_set(json, "must", json_pack("[s]", "activation"), e)))
         goto out;
     if (t->mask != MASK_NONE && json_set(json, "mask", json_string(mask_names[t->mask]), e))
         goto out;

@@ -42,6 +42,7 @@ struct tensor {
     const uint8_t *zero;      /* int: (rows, groups), or NULL */
     const float *min;         /* int: (rows, groups), or NULL */
     const int32_t *g_idx;     /* int: group of each column, or NULL: column / group */
+    float threshold;      /* int8 activations (LLM.int8()), but for inputs this large; 0: none */
     size_t *row_start; /* (rows + 1): where a row's values start: elements, or bytes of codes */
     size_t data_bytes;
 };

@@ -1,7 +1,8 @@
-# Turns a plan into make rules. Variables: roles ("large small": those that have a model), texts
-# ("prose mixed": names of the texts in DATA). The paths are make's: $(OUT)/models/ROLE.kick,
-# $(OUT)/data/READER-NAME.kick, $(OUT)/stamps/PROGRAM (changes with a program's revision),
-# $(OUT)/results/NAME.kick.
+# Turns a plan into make rules. Variables, of what there is: roles ("large small": those that have a
+# model), texts and calibration ("prose mixed": names of the texts in DATA and of those to calibrate
+# on, the default first), readers ("mmlu cnndm"). The paths are make's: $(OUT)/models/ROLE.kick,
+# $(OUT)/data/NAME.kick, $(OUT)/stamps/PROGRAM (changes with a program's revision),
+# $(OUT)/results/NAME.kick. A line for which something is not there is left out.
 
 function fail(text)
 {
@@ -53,18 +54,36 @@ function program(s,    word)
     return word[1]
 }
 
-# What stands behind the -d of a task.
-function reader(task,    word, n, i)
+# What stands behind an option; "" without it.
+function argument(command, option,    word, n, i)
 {
-    n = split(task, word, " ")
+    n = split(command, word, " ")
     for (i = 1; i < n; i++)
-        if (word[i] == "-d")
+        if (word[i] == option)
             return word[i + 1]
-    fail(task ": has no -d")
+    return ""
+}
+
+function has(list, word)
+{
+    return index(" " list " ", " " word " ") > 0
+}
+
+# Name of the calibration text that a stage asks for ("-c calibration" or "-c calibration/NAME").
+function calibrated_on(stage,    name, part)
+{
+    name = argument(stage, "-c")
+    if (name == "")
+        return ""
+    if (name !~ /^calibration(\/|$)/)
+        fail(stage ": -c takes calibration, or calibration/NAME")
+    sub(/^calibration\/?/, "", name)
+    split(calibration, part, " ")
+    return name == "" ? part[1] == "" ? "?" : part[1] : name
 }
 
 # The rule that pipes the model through the stages into one task.
-function result(role, count, task, set, name,    command, i, need, target, source)
+function result(role, count, task, set, name,    command, i, need, on, target, source, one)
 {
     target = "$(OUT)/results/" name ".kick"
     if (target in seen)
@@ -75,8 +94,14 @@ function result(role, count, task, set, name,    command, i, need, target, sourc
     need = source " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(task)
     command = ""
     for (i = 1; i <= count; i++) {
-        need = need " $(OUT)/stamps/" program(stage[i])
-        command = command "kick " stage[i] " -q -j $(threads) " (i == 1 ? source : "") " | "
+        one = stage[i]
+        need = need " $(OUT)/stamps/" program(one)
+        on = calibrated_on(one)
+        if (on != "") {
+            sub("-c [^ ]+", "-c $(OUT)/data/calibration-" on ".kick", one)
+            need = need " $(OUT)/data/calibration-" on ".kick"
+        }
+        command = command "kick " one " -q -j $(threads) " (i == 1 ? source : "") " | "
     }
     sub("-d [^ ]+", "-d $(OUT)/data/" set ".kick", task)
     command = command "kick " task " -q -j $(threads) -o $@" (count ? "" : " " source)
@@ -85,7 +110,7 @@ function result(role, count, task, set, name,    command, i, need, target, sourc
     printf "%s: %s\n\t@$(say)\n\t@mkdir -p $(@D); $(RUN) bash -o pipefail -c '%s'\n", target, need, command
 }
 
-function line(s,    part, n, i, t, k, role, name, task, tasks, from, text)
+function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text)
 {
     n = split(s, part, "|")
     if (n < 2)
@@ -98,22 +123,29 @@ function line(s,    part, n, i, t, k, role, name, task, tasks, from, text)
     role = part[1]
     if (role !~ /^(large|small|other)$/)
         fail("'" role "' is no role; roles are large, small and other")
-    if (!index(" " roles " ", " " role " "))
+    if (!has(roles, role))
         return
     name = role
     for (i = 2; i < n; i++) {
         stage[i - 1] = part[i]
+        on = calibrated_on(part[i])
+        if (on != "" && !has(calibration, on))
+            return
         name = name "-" slug(part[i])
     }
     k = split(part[n], task, ",")
     for (i = 1; i <= k; i++) {
         task[i] = trim(task[i])
-        from = reader(task[i])
+        from = argument(task[i], "-d")
+        if (from == "")
+            fail(task[i] ": has no -d")
+        if (from !~ /^(text|freebaseqa|mmlu|triviaqa|cnndm|mtbench|tasks)$/)
+            fail(task[i] ": \"" from "\" is no reader")
         if (from == "text") {
             tasks = split(texts, text, " ")
             for (t = 1; t <= tasks; t++)
                 result(role, n - 2, task[i], "text-" text[t], name "-" slug(task[i]) "-" text[t])
-        } else
+        } else if (has(readers, from))
             result(role, n - 2, task[i], from, name "-" slug(task[i]))
     }
 }

@@ -44,6 +44,15 @@ kick-quantize-awq -q -b 8 -g 32 -c "$work/c.kick" "$work/m.kick" -o "$work/awq8.
 check "awq folds its scales" awk -v a="$(nll "$work/awq8.kick")" -v b="$(nll "$work/m.kick")" \
     'BEGIN {d = a - b; exit !(a > 0 && d < 0.002 && d > -0.002)}'
 
+# LLM.int8(): nearly the dense model, the same for any batch and level, and only once.
+kick-quantize-int8 -q "$work/m.kick" -o "$work/int8.kick"
+check "int8 is near the dense model" awk -v a="$(nll "$work/int8.kick")" -v b="$(nll "$work/m.kick")" \
+    'BEGIN {d = a - b; exit !(a > 0 && a != b && d < 0.02 && d > -0.02)}'
+a=$(nll "$work/int8.kick") b=$(KICK_CPU=scalar nll "$work/int8.kick")
+check "int8: the same at all levels" test "$a" = "$b"
+check "int8 asks readers to know it" grep -q '"must":\["activation"\]' <(kick-stream-show "$work/int8.kick")
+refuses "int8 twice" 1 "is quantized already" kick-quantize-int8 "$work/int8.kick" -o "$work/x.kick"
+
 # ---- what may be combined
 sparsity() { kick-stream-show --compression "$1" | awk '/proj/ {for (i = 4; i <= NF; i++) if ($i ~ /^[01][.][0-9][0-9][0-9][0-9]$/) break; s += $i; n++} END {printf "%.4f\n", s / n}'; }
 kick-prune-sparsegpt -q -p 2:4 -c "$work/c.kick" "$work/m.kick" |

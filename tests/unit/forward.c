@@ -278,7 +278,7 @@ static void check_model(const char *model, struct pool *pool)
 {
     struct source s;
     struct pass *p = NULL;
-    struct pass_sequence list[8] = {0};
+    struct pass_sequence list[8] = {{0}};
     double worst_token = 0, worst_loss = 0, worst_logit = 0;
     json_t *g = golden(model, "golden.json");
     assert_non_null(g);
@@ -321,10 +321,16 @@ static void golden_models(void **unused)
         skip();
     struct pool *pool = NULL;
     OK(pool_new(&pool, 2, &error));
-    check_model("models/llama_gqa_untied", pool);
-    check_model("models/llama_mha_tied", pool);
-    check_model("models/llama_rope_linear", pool);
-    check_model("models/llama_rope_llama3", pool);
+    static const char *const models[] = {
+        "llama_gqa_untied", "llama_mha_tied", "llama_rope_linear", "llama_rope_llama3",
+        "mistral_swa",      "mixtral",        "qwen2",             "qwen3",
+        "phi3",             "gemma2",         "opt",               "gpt2",
+        "gptneox_parallel"};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        char model[64];
+        snprintf(model, sizeof model, "models/%s", models[i]);
+        check_model(model, pool);
+    }
     pool_free(pool);
 }
 
@@ -336,7 +342,7 @@ static void golden_stories(void **unused)
     struct source s;
     struct pass *p = NULL;
     struct network n;
-    struct pass_sequence sequence;
+    struct pass_sequence sequence = {0};
     double nll[512], sum = 0;
     json_t *g = golden("stories260K", "golden.json");
     assert_non_null(g);

@@ -90,8 +90,17 @@ static void rope(void **unused)
     bad("{" BASE ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}}", "\"yarn\"");
     bad("{" BASE ",\"rope_scaling\":{\"factor\":4}}", "(none)");
     bad("{" BASE ",\"rope_scaling\":{\"type\":\"linear\"}}", "factor");
-    bad("{" BASE ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}}",
-        "full_attention");
+    /* A set for each kind of layer: fine where they are the same. */
+    good(&m, "{" BASE ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\","
+             "\"factor\":2,\"rope_theta\":7e4},\"sliding_attention\":{\"rope_type\":\"linear\","
+             "\"factor\":2,\"rope_theta\":7e4}}}");
+    assert_true(m.rope == ROPE_LINEAR && m.rope_theta == 7e4 && m.rope_factor == 2);
+    bad("{" BASE ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\","
+        "\"rope_theta\":7e4},\"sliding_attention\":{\"rope_type\":\"default\"}}}",
+        "sliding_attention");
+    bad("{" BASE ",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"yarn\"}}}", "yarn");
+    bad("{" BASE ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":4}}", "\"dynamic\"");
+    bad("{" BASE ",\"rope_scaling\":{\"type\":\"longrope\"}}", "\"longrope\"");
     bad("{" BASE ",\"rope_theta\":0}", "rope_theta");
 }
 
@@ -99,11 +108,14 @@ static void refused(void **unused)
 {
     (void)unused;
     bad("{}", "model_type");
-    bad("{\"model_type\":\"mamba\"}", "\"mamba\" is not known; known are: llama");
-    bad("{" BASE ",\"hidden_act\":\"gelu\"}", "gelu");
+    bad("{\"model_type\":\"mamba\"}", "\"mamba\" is not known; known are: llama, mistral, ");
+    bad("{" BASE ",\"hidden_act\":\"tanh\"}", "hidden_act \"tanh\"");
     bad("{" BASE ",\"sliding_window\":4096}", "sliding_window");
     bad("{" BASE ",\"quantization_config\":{\"bits\":4}}", "quantization_config");
-    bad("{" BASE ",\"layer_types\":[\"full_attention\",\"sliding_attention\"]}", "layer_types[1]");
+    bad("{" BASE ",\"layer_types\":[\"full_attention\",\"sliding_attention\","
+        "\"full_attention\"]}",
+        "layer_types[1]");
+    bad("{" BASE ",\"layer_types\":[\"full_attention\"]}", "layer_types");
     bad("{" BASE ",\"num_key_value_heads\":3}", "multiple");
     bad("{" BASE ",\"head_dim\":7}", "odd");
     bad("{" BASE ",\"num_key_value_heads\":0}", "num_key_value_heads");
@@ -113,6 +125,114 @@ static void refused(void **unused)
     bad("{\"model_type\":\"llama\",\"hidden_size\":64}", "intermediate_size");
     bad("{" BASE ",\"eos_token_id\":\"</s>\"}", "eos_token_id");
     bad("{" BASE ",\"rms_norm_eps\":-1}", "rms_norm_eps");
+}
+
+#define SIZES                                                                                      \
+    "\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":4,"                            \
+    "\"num_attention_heads\":4,\"vocab_size\":512"
+
+/* What only some families read, and what is there where the config is silent. */
+static void switches(void **unused)
+{
+    (void)unused;
+    struct model m;
+    good(&m, "{\"model_type\":\"mistral\"," SIZES ",\"num_key_value_heads\":2}");
+    assert_int_equal(m.window, 4096);
+    assert_int_equal(model_layer_window(&m, 3), 4096);
+    good(&m, "{\"model_type\":\"mistral\"," SIZES
+             ",\"num_key_value_heads\":null,\"sliding_window\":null}");
+    assert_int_equal(m.window, 0);
+    assert_int_equal(m.kv_heads, 4);
+    bad("{\"model_type\":\"mistral\"," SIZES "}", "num_key_value_heads 8");
+    good(&m, "{\"model_type\":\"qwen2\"," SIZES ",\"num_key_value_heads\":2,\"sliding_window\":9,"
+             "\"use_sliding_window\":true,\"max_window_layers\":2}");
+    assert_int_equal(model_layer_window(&m, 1), 0);
+    assert_int_equal(model_layer_window(&m, 2), 9);
+    good(&m, "{\"model_type\":\"qwen2\"," SIZES ",\"num_key_value_heads\":2,\"sliding_window\":9,"
+             "\"use_sliding_window\":false,\"max_window_layers\":2}");
+    assert_int_equal(m.window, 0);
+    good(&m, "{\"model_type\":\"gemma2\"," SIZES ",\"sliding_window\":9}");
+    assert_int_equal(m.head_dim, 256);
+    assert_true(m.attention_cap == 50 && m.final_cap == 30 && m.tied && m.embedding_scale == 8);
+    assert_true(m.attention_scale == 1.0 / 16);
+    assert_int_equal(model_layer_window(&m, 0), 9);
+    assert_int_equal(model_layer_window(&m, 1), 0);
+    good(&m, "{\"model_type\":\"gemma2\"," SIZES ",\"sliding_window\":9,\"layer_types\":["
+             "\"full_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"],"
+             "\"attn_logit_softcapping\":null,\"final_logit_softcapping\":7,"
+             "\"query_pre_attn_scalar\":4,\"num_key_value_heads\":1,\"head_dim\":10}");
+    assert_true(m.attention_cap == 0 && m.final_cap == 7 && m.attention_scale == 0.5);
+    assert_int_equal(model_layer_window(&m, 0), 0);
+    assert_int_equal(model_layer_window(&m, 2), 9);
+    bad("{\"model_type\":\"gemma2\"," SIZES ",\"use_bidirectional_attention\":true}",
+        "use_bidirectional_attention");
+    good(&m, "{\"model_type\":\"gpt_neox\"," SIZES ",\"rotary_pct\":0.5,\"rotary_emb_base\":5000}");
+    assert_int_equal(m.rotary, 8);
+    assert_true(m.rope_theta == 5000 && m.place == PLACE_PARALLEL && m.attention_bias);
+    good(&m, "{\"model_type\":\"gpt_neox\"," SIZES ",\"use_parallel_residual\":false,"
+             "\"rope_parameters\":{\"rope_theta\":7000,\"partial_rotary_factor\":1.0}}");
+    assert_int_equal(m.rotary, 16);
+    assert_true(m.rope_theta == 7000 && m.place == PLACE_BEFORE);
+    bad("{\"model_type\":\"gpt_neox\"," SIZES ",\"rotary_pct\":0.2}", "pairs");
+    good(&m, "{\"model_type\":\"gpt2\",\"n_embd\":64,\"n_layer\":2,\"n_head\":4,"
+             "\"vocab_size\":9,\"n_inner\":null}");
+    assert_int_equal(m.intermediate, 256);
+    assert_int_equal(m.positions, 1024);
+    assert_int_equal(m.rotary, 0);
+    assert_true(model_tensor_transposed(&m, ROLE_QKV) && !model_tensor_transposed(&m, ROLE_HEAD));
+    good(&m, "{\"model_type\":\"opt\"," SIZES ",\"ffn_dim\":96,\"do_layer_norm_before\":false,"
+             "\"word_embed_proj_dim\":24}");
+    assert_true(m.place == PLACE_AFTER && !m.final_norm && m.width == 24);
+    assert_int_equal(model_tensor_count(&m), 3 + 4 * 16 + 1);
+    good(&m, "{\"model_type\":\"mixtral\"," SIZES ",\"num_key_value_heads\":2,"
+             "\"num_local_experts\":3}");
+    assert_int_equal(m.experts_used, 2);
+    assert_int_equal(model_tensor_count(&m), 3 + 4 * (7 + 9));
+    assert_int_equal(model_projections(&m), 4 * (4 + 9));
+    bad("{\"model_type\":\"mixtral\"," SIZES ",\"num_key_value_heads\":2,\"num_local_experts\":1}",
+        "num_experts_per_tok");
+    bad("{\"model_type\":\"mixtral\"," SIZES ",\"num_key_value_heads\":2,"
+        "\"partial_rotary_factor\":0.5}",
+        "partial_rotary_factor");
+}
+
+/* Every tensor of every family: its usual name leads back to its role, layer and expert. */
+static void all_names(void **unused)
+{
+    (void)unused;
+    static const char *const types[] = {"llama", "mistral", "mixtral", "qwen2",    "qwen3",
+                                        "phi3",  "gemma2",  "opt",     "gpt_neox"};
+    char text[512];
+    for (size_t t = 0; t < 9; t++) {
+        struct model m;
+        snprintf(text, sizeof text,
+                 "{\"model_type\":\"%s\"," SIZES ",\"ffn_dim\":96,\"num_key_value_heads\":2%s}",
+                 types[t], strcmp(types[t], "mixtral") ? "" : ",\"num_local_experts\":12");
+        good(&m, text);
+        size_t last_layer = 0, last_expert = 0;
+        for (size_t i = 0; i < model_tensor_count(&m); i++) {
+            enum model_role want, got;
+            size_t layer, at;
+            char name[128];
+            struct error e = {0};
+            model_tensor_at(&m, i, &want, &layer, name, sizeof name);
+            if (model_tensor_role(&m, name, &got, &at, &e))
+                fail_msg("%s", e.text);
+            assert_int_equal(got, want);
+            assert_int_equal(at, layer);
+            assert_true(model_role_is_before(want) == (i < model_tensors_before(&m)));
+            if (m.experts && want == ROLE_EXPERT_UP) {
+                assert_int_equal(model_tensor_expert(name),
+                                 layer == last_layer ? last_expert + 1 : 0);
+                last_expert = model_tensor_expert(name);
+                last_layer = layer;
+            } else if (want == ROLE_ROUTER) {
+                last_layer = SIZE_MAX;
+            }
+        }
+        if (m.experts)
+            assert_int_equal(last_expert, 11);
+    }
 }
 
 static void role(const struct model *m, const char *name, enum model_role want, size_t layer)
@@ -219,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(rope),  cmocka_unit_test(refused),
         cmocka_unit_test(names),    cmocka_unit_test(order), cmocka_unit_test(shapes),
+        cmocka_unit_test(switches), cmocka_unit_test(all_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

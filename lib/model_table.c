@@ -1,0 +1,321 @@
+/* The architectures as rows. Another one of the same parts costs a row, and patterns where its
+ * names are new. */
+#include "model_table.h"
+
+#include <string.h>
+
+#define END {ROLE_COUNT, NEVER, NULL}
+#define L "model.layers.#."
+
+/* What Llama's descendants name alike. */
+#define EMBEDDING {ROLE_EMBEDDING, ALWAYS, "model.embed_tokens.weight"}
+#define INPUT_NORM {ROLE_ATTENTION_NORM, ALWAYS, L "input_layernorm.weight"}
+#define QKV_O(bias, o_bias)                                                                        \
+    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},                                                 \
+        {ROLE_Q_BIAS, bias, L "self_attn.q_proj.bias"},                                            \
+        {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},                                             \
+        {ROLE_K_BIAS, bias, L "self_attn.k_proj.bias"},                                            \
+        {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},                                             \
+        {ROLE_V_BIAS, bias, L "self_attn.v_proj.bias"}, O(o_bias), OLD_ROTARY
+#define O(o_bias)                                                                                  \
+    {ROLE_O, ALWAYS, L "self_attn.o_proj.weight"}, {ROLE_O_BIAS, o_bias, L "self_attn.o_proj.bias"}
+#define OLD_ROTARY {ROLE_IGNORED, NEVER, L "self_attn.rotary_emb.inv_freq"}
+#define MLP_NORM {ROLE_MLP_NORM, ALWAYS, L "post_attention_layernorm.weight"}
+#define MLP(bias)                                                                                  \
+    {ROLE_GATE, ALWAYS, L "mlp.gate_proj.weight"},                                                 \
+        {ROLE_GATE_BIAS, bias, L "mlp.gate_proj.bias"},                                            \
+        {ROLE_UP, ALWAYS, L "mlp.up_proj.weight"}, {ROLE_UP_BIAS, bias, L "mlp.up_proj.bias"},     \
+        {ROLE_DOWN, ALWAYS, L "mlp.down_proj.weight"},                                             \
+    {                                                                                              \
+        ROLE_DOWN_BIAS, bias, L "mlp.down_proj.bias"                                               \
+    }
+#define TAIL                                                                                       \
+    {ROLE_FINAL_NORM, ALWAYS, "model.norm.weight"},                                                \
+        {ROLE_IGNORED, NEVER, "model.rotary_emb.inv_freq"},                                        \
+        {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"}, END
+
+static const struct name_pattern llama_patterns[] = {
+    EMBEDDING,          INPUT_NORM, QKV_O(WITH_ATTENTION_BIAS, WITH_ATTENTION_BIAS), MLP_NORM,
+    MLP(WITH_MLP_BIAS), TAIL};
+
+static const struct name_pattern qwen2_patterns[] = {
+    EMBEDDING, INPUT_NORM, QKV_O(ALWAYS, WITH_ATTENTION_BIAS), MLP_NORM, MLP(WITH_MLP_BIAS), TAIL};
+
+static const struct name_pattern qwen3_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    QKV_O(WITH_ATTENTION_BIAS, WITH_ATTENTION_BIAS),
+    {ROLE_Q_NORM, ALWAYS, L "self_attn.q_norm.weight"},
+    {ROLE_K_NORM, ALWAYS, L "self_attn.k_norm.weight"},
+    MLP_NORM,
+    MLP(WITH_MLP_BIAS),
+    TAIL};
+
+static const struct name_pattern gemma2_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    QKV_O(WITH_ATTENTION_BIAS, WITH_ATTENTION_BIAS),
+    {ROLE_ATTENTION_POST_NORM, ALWAYS, L "post_attention_layernorm.weight"},
+    {ROLE_MLP_NORM, ALWAYS, L "pre_feedforward_layernorm.weight"},
+    MLP(WITH_MLP_BIAS),
+    {ROLE_MLP_POST_NORM, ALWAYS, L "post_feedforward_layernorm.weight"},
+    TAIL};
+
+static const struct name_pattern phi3_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    {ROLE_QKV, ALWAYS, L "self_attn.qkv_proj.weight"},
+    O(WITH_ATTENTION_BIAS),
+    OLD_ROTARY,
+    MLP_NORM,
+    {ROLE_GATE_UP, ALWAYS, L "mlp.gate_up_proj.weight"},
+    {ROLE_DOWN, ALWAYS, L "mlp.down_proj.weight"},
+    TAIL};
+
+static const struct name_pattern mixtral_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    QKV_O(WITH_ATTENTION_BIAS, WITH_ATTENTION_BIAS),
+    MLP_NORM,
+    {ROLE_ROUTER, ALWAYS, L "block_sparse_moe.gate.weight"},
+    {ROLE_EXPERT_GATE, ALWAYS, L "block_sparse_moe.experts.*.w1.weight"},
+    {ROLE_EXPERT_UP, ALWAYS, L "block_sparse_moe.experts.*.w3.weight"},
+    {ROLE_EXPERT_DOWN, ALWAYS, L "block_sparse_moe.experts.*.w2.weight"},
+    TAIL};
+
+#undef L
+#define L "model.decoder.layers.#."
+static const struct name_pattern opt_patterns[] = {
+    {ROLE_EMBEDDING, ALWAYS, "model.decoder.embed_tokens.weight"},
+    {ROLE_PROJECT_IN, WITH_PROJECTION, "model.decoder.project_in.weight"},
+    {ROLE_POSITIONS, ALWAYS, "model.decoder.embed_positions.weight"},
+    {ROLE_ATTENTION_NORM, WITH_NORM_WEIGHTS, L "self_attn_layer_norm.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, WITH_NORM_WEIGHTS, L "self_attn_layer_norm.bias"},
+    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},
+    {ROLE_Q_BIAS, WITH_ATTENTION_BIAS, L "self_attn.q_proj.bias"},
+    {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},
+    {ROLE_K_BIAS, WITH_ATTENTION_BIAS, L "self_attn.k_proj.bias"},
+    {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},
+    {ROLE_V_BIAS, WITH_ATTENTION_BIAS, L "self_attn.v_proj.bias"},
+    {ROLE_O, ALWAYS, L "self_attn.out_proj.weight"},
+    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "self_attn.out_proj.bias"},
+    {ROLE_MLP_NORM, WITH_NORM_WEIGHTS, L "final_layer_norm.weight"},
+    {ROLE_MLP_NORM_BIAS, WITH_NORM_WEIGHTS, L "final_layer_norm.bias"},
+    {ROLE_UP, ALWAYS, L "fc1.weight"},
+    {ROLE_UP_BIAS, WITH_MLP_BIAS, L "fc1.bias"},
+    {ROLE_DOWN, ALWAYS, L "fc2.weight"},
+    {ROLE_DOWN_BIAS, WITH_MLP_BIAS, L "fc2.bias"},
+    {ROLE_FINAL_NORM, WITH_FINAL_NORM, "model.decoder.final_layer_norm.weight"},
+    {ROLE_FINAL_NORM_BIAS, WITH_FINAL_NORM, "model.decoder.final_layer_norm.bias"},
+    {ROLE_PROJECT_OUT, WITH_PROJECTION, "model.decoder.project_out.weight"},
+    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
+    END};
+
+#undef L
+#define L "transformer.h.#."
+static const struct name_pattern gpt2_patterns[] = {
+    {ROLE_EMBEDDING, ALWAYS, "transformer.wte.weight"},
+    {ROLE_POSITIONS, ALWAYS, "transformer.wpe.weight"},
+    {ROLE_ATTENTION_NORM, ALWAYS, L "ln_1.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "ln_1.bias"},
+    {ROLE_QKV, ALWAYS, L "attn.c_attn.weight"},
+    {ROLE_QKV_BIAS, ALWAYS, L "attn.c_attn.bias"},
+    {ROLE_IGNORED, NEVER, L "attn.bias"},
+    {ROLE_IGNORED, NEVER, L "attn.masked_bias"},
+    {ROLE_O, ALWAYS, L "attn.c_proj.weight"},
+    {ROLE_O_BIAS, ALWAYS, L "attn.c_proj.bias"},
+    {ROLE_MLP_NORM, ALWAYS, L "ln_2.weight"},
+    {ROLE_MLP_NORM_BIAS, ALWAYS, L "ln_2.bias"},
+    {ROLE_UP, ALWAYS, L "mlp.c_fc.weight"},
+    {ROLE_UP_BIAS, ALWAYS, L "mlp.c_fc.bias"},
+    {ROLE_DOWN, ALWAYS, L "mlp.c_proj.weight"},
+    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.c_proj.bias"},
+    {ROLE_FINAL_NORM, ALWAYS, "transformer.ln_f.weight"},
+    {ROLE_FINAL_NORM_BIAS, ALWAYS, "transformer.ln_f.bias"},
+    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
+    END};
+
+#undef L
+#define L "gpt_neox.layers.#."
+static const struct name_pattern neox_patterns[] = {
+    {ROLE_EMBEDDING, ALWAYS, "gpt_neox.embed_in.weight"},
+    {ROLE_ATTENTION_NORM, ALWAYS, L "input_layernorm.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "input_layernorm.bias"},
+    {ROLE_QKV, ALWAYS, L "attention.query_key_value.weight"},
+    {ROLE_QKV_BIAS, WITH_ATTENTION_BIAS, L "attention.query_key_value.bias"},
+    {ROLE_IGNORED, NEVER, L "attention.bias"},
+    {ROLE_IGNORED, NEVER, L "attention.masked_bias"},
+    {ROLE_IGNORED, NEVER, L "attention.rotary_emb.inv_freq"},
+    {ROLE_O, ALWAYS, L "attention.dense.weight"},
+    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "attention.dense.bias"},
+    {ROLE_MLP_NORM, ALWAYS, L "post_attention_layernorm.weight"},
+    {ROLE_MLP_NORM_BIAS, ALWAYS, L "post_attention_layernorm.bias"},
+    {ROLE_UP, ALWAYS, L "mlp.dense_h_to_4h.weight"},
+    {ROLE_UP_BIAS, ALWAYS, L "mlp.dense_h_to_4h.bias"},
+    {ROLE_DOWN, ALWAYS, L "mlp.dense_4h_to_h.weight"},
+    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.dense_4h_to_h.bias"},
+    {ROLE_FINAL_NORM, ALWAYS, "gpt_neox.final_layer_norm.weight"},
+    {ROLE_FINAL_NORM_BIAS, ALWAYS, "gpt_neox.final_layer_norm.bias"},
+    {ROLE_IGNORED, NEVER, "gpt_neox.rotary_emb.inv_freq"},
+    {ROLE_HEAD, UNLESS_TIED, "embed_out.weight"},
+    END};
+
+#define LLAMA_KEYS(activation)                                                                     \
+    {                                                                                              \
+        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",            \
+            "max_position_embeddings", "rms_norm_eps", activation                                  \
+    }
+
+static const struct model_family families[] = {
+    {.name = "llama",
+     .prefix = "model.",
+     .patterns = llama_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 2048,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .gated = true,
+     .reads = READS_HEADS},
+    {.name = "mistral",
+     .prefix = "model.",
+     .patterns = llama_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 131072,
+     .kv_heads = 8,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .window = 4096,
+     .gated = true,
+     .reads = READS_HEADS | READS_WINDOW},
+    {.name = "mixtral",
+     .prefix = "model.",
+     .patterns = mixtral_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 131072,
+     .kv_heads = 8,
+     .eps = 1e-5,
+     .theta = 1e6,
+     .rotary_part = 1,
+     .gated = true,
+     .reads = READS_HEADS | READS_WINDOW | READS_EXPERTS},
+    {.name = "qwen2",
+     .prefix = "model.",
+     .patterns = qwen2_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 32768,
+     .kv_heads = 32,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .window = 4096,
+     .gated = true,
+     .reads = READS_HEADS | READS_WINDOW | READS_WINDOW_SWITCH | READS_LAYER_TYPES},
+    {.name = "qwen3",
+     .prefix = "model.",
+     .patterns = qwen3_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 32768,
+     .kv_heads = 32,
+     .head_dim = 128,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .window = 4096,
+     .gated = true,
+     .reads = READS_HEADS | READS_WINDOW | READS_WINDOW_SWITCH | READS_LAYER_TYPES},
+    {.name = "phi3",
+     .prefix = "model.",
+     .patterns = phi3_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "silu",
+     .positions = 4096,
+     .eps = 1e-5,
+     .theta = 10000,
+     .rotary_part = 1,
+     .gated = true,
+     .reads = READS_HEADS | READS_WINDOW | READS_PARTIAL},
+    {.name = "gemma2",
+     .prefix = "model.",
+     .patterns = gemma2_patterns,
+     .key = LLAMA_KEYS("hidden_activation"),
+     .activation = "gelu_pytorch_tanh",
+     .tied = true,
+     .positions = 8192,
+     .kv_heads = 4,
+     .head_dim = 256,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .window = 4096,
+     .attention_cap = 50,
+     .final_cap = 30,
+     .query_scalar = 256,
+     .norm = NORM_RMS_PLUS_ONE,
+     .place = PLACE_SANDWICH,
+     .gated = true,
+     .scaled_embedding = true,
+     .alternating = true,
+     .reads = READS_HEADS | READS_WINDOW | READS_LAYER_TYPES | READS_CAPS | READS_QUERY_SCALAR},
+    {.name = "opt",
+     .prefix = "model.",
+     .patterns = opt_patterns,
+     .key = {"hidden_size", "ffn_dim", "num_hidden_layers", "num_attention_heads",
+             "max_position_embeddings", NULL, "activation_function"},
+     .activation = "relu",
+     .tied = true,
+     .positions = 2048,
+     .eps = 1e-5,
+     .norm = NORM_LAYER,
+     .learned = true,
+     .offset = 2,
+     .reads = READS_OPT},
+    {.name = "gpt2",
+     .prefix = "transformer.",
+     .patterns = gpt2_patterns,
+     .key = {"n_embd", "n_inner", "n_layer", "n_head", "n_positions", "layer_norm_epsilon",
+             "activation_function"},
+     .activation = "gelu_new",
+     .tied = true,
+     .positions = 1024,
+     .eps = 1e-5,
+     .norm = NORM_LAYER,
+     .transposed = true,
+     .learned = true,
+     .reads = READS_SCALING},
+    {.name = "gpt_neox",
+     .prefix = "gpt_neox.",
+     .patterns = neox_patterns,
+     .key = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+             "max_position_embeddings", "layer_norm_eps", "hidden_act"},
+     .activation = "gelu",
+     .attention_bias = true,
+     .positions = 2048,
+     .eps = 1e-5,
+     .theta = 10000,
+     .rotary_part = 0.25,
+     .norm = NORM_LAYER,
+     .place = PLACE_PARALLEL,
+     .qkv_per_head = true,
+     .reads = READS_PARTIAL | READS_PARALLEL},
+};
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+const struct model_family *family_find(const char *name)
+{
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (!strcmp(families[i].name, name))
+            return &families[i];
+    return NULL;
+}
+
+const struct model_family *family_at(size_t i)
+{
+    return i < FAMILIES ? &families[i] : NULL;
+}

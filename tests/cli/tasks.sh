@@ -1,0 +1,171 @@
+# Task data sets and evaluations: what a clone alone can test, then the real data sets.
+. "$(dirname "$0")/lib.bash"
+
+# items FILE: how many items a task or result stream has.
+items() { zstdcat "$1" | grep -c '^{"item"'; }
+has() { zstdcat "$1" | grep -qF -- "$2"; }
+lacks() { ! has "$@"; }
+
+mkdir -p "$work/mmlu/dev" "$work/mmlu/test"
+printf '%s\n' '"Is ""a, b"" one?",yes,no,"may' 'be",None,C' 'say "x"?,1,2,3,4,A' >"$work/mmlu/test/anatomy_test.csv"
+printf 'One?,1,2,3,4,A\r\nTwo?,1,2,3,4,B\r\n' >"$work/mmlu/dev/anatomy_dev.csv"
+check "mmlu reads RFC 4180" kick-ingest-mmlu "$work/mmlu" -o "$work/m.kick"
+check "mmlu: two items" test "$(items "$work/m.kick")" = 2
+check "mmlu: quoted quotes, commas and line ends" has "$work/m.kick" \
+    '"item":"anatomy/0","group":"anatomy","discipline":"other","question":"Is \"a, b\" one?","options":["yes","no","may\nbe","None"],"answer":2}'
+check "mmlu: a quote inside a plain field is text" has "$work/m.kick" '"question":"say \"x\"?"'
+check "mmlu: shots" has "$work/m.kick" '{"shots":"anatomy","rows":[{"question":"One?"'
+printf 'Q?,1,2,3,4,A\nQ?,1,2,3,4,E\nQ?,1,2\n' >"$work/mmlu/test/anatomy_test.csv"
+refuses "mmlu: a malformed row is named" 1 "anatomy_test.csv: line 2: its answer is 'E'" \
+    kick-ingest-mmlu "$work/mmlu" -o "$work/x.kick"
+kick-ingest-mmlu --skip-bad "$work/mmlu" -o "$work/x.kick" 2>/dev/null
+check "mmlu: --skip-bad counts" has "$work/x.kick" '{"summary":{"items":1,"bad":2}}'
+
+cat >"$work/fb.json" <<'END'
+{"Questions":[{"Question-ID":"q1","RawQuestion":"Who?","Parses":[{"Answers":[{"AnswersName":["Ann","Anna"]}]},{"Answers":[{"AnswersName":["Bob"]}]}]},
+{"Question-ID":"q2","RawQuestion":"When?","Parses":[]}]}
+END
+refuses "freebaseqa: a question without parses is named" 1 "question 1: q2 has no parses" \
+    kick-ingest-freebaseqa "$work/fb.json" -o "$work/x.kick"
+kick-ingest-freebaseqa --skip-bad "$work/fb.json" -o "$work/x.kick" 2>/dev/null
+check "freebaseqa: first parse and all parses" has "$work/x.kick" \
+    '{"item":"q1","question":"Who?","aliases":["Ann","Anna"],"answers":["Ann","Anna","Bob"],"parses":2}'
+
+mkdir -p "$work/cnn/mid"
+printf ' A b. \n\nC d.\n\n@highlight\n\nOne\n\n@highlight\n\nTwo\n' >"$work/cnn/mid/x.story"
+kick-ingest-cnndm "$work/cnn" -o "$work/x.kick"
+check "cnndm: story as released, article, reference" has "$work/x.kick" \
+    '{"item":"mid/x","group":"mid","story":"A b.C d.@highlightOne@highlightTwo","article":"A b.\nC d.","reference":"One\nTwo"}'
+echo '{"article":"A b.","highlights":"One"}' | kick-ingest-cnndm - -o "$work/x.kick"
+check "cnndm: a bucket by words" has "$work/x.kick" '"item":"small/0","group":"small"'
+
+printf '{"question_id":1,"text":"Hi?","category":"g"}\n{"question_id":2,"category":"h","turns":["a","b"]}\n{}\n' >"$work/q.jsonl"
+refuses "mtbench: a malformed row is named" 1 'line 3: it has no "question_id"' \
+    kick-ingest-mtbench "$work/q.jsonl" -o "$work/x.kick"
+kick-ingest-mtbench -n 2 "$work/q.jsonl" -o "$work/x.kick"
+check "mtbench: both formats" has "$work/x.kick" '{"item":"2","group":"h","turns":["a","b"]}'
+
+mkdir -p "$work/tqa/qa" "$work/tqa/evidence/web/1" "$work/tqa/evidence/wikipedia"
+printf 'web text' >"$work/tqa/evidence/web/1/1_1.txt"
+cat >"$work/tqa/qa/web.json" <<'END'
+{"Domain":"Web","Data":[
+{"QuestionId":"t1","Question":"Q1?","Answer":{"Value":"A","Aliases":["A","B"],"NormalizedAliases":["a"]},"EntityPages":[],"SearchResults":[{"Filename":"1/1_1.txt"},{"Filename":"1/2.txt"}]},
+{"QuestionId":"t2","Question":"Q2?","Answer":{"Value":"C"},"SearchResults":[{"Filename":"../x"}]}]}
+END
+refuses "triviaqa: evidence stays in its folder" 1 'is outside the evidence folder' \
+    kick-ingest-triviaqa "$work/tqa/qa/web.json" -o "$work/x.kick"
+kick-ingest-triviaqa --skip-bad "$work/tqa/qa/web.json" -o "$work/x.kick" 2>/dev/null
+check "triviaqa: question, aliases, evidence" has "$work/x.kick" \
+    '{"item":"t1#0","question":"Q1?","aliases":["A","B"],"normalized":["a"],"web":"web text"}'
+printf '%s' '{"Data":[{"QuestionId":"t3","Question":"Q3?","Answer":{"Value":"A"},"SearchResults":[{"Filename":"1/no.txt"},{"Filename":"1/1_1.txt"}]}]}' >"$work/tqa/qa/c.json"
+kick-ingest-triviaqa "$work/tqa/qa/c.json" -o "$work/x.kick" 2>"$work/warning"
+check "triviaqa: an absent page is passed over" has "$work/x.kick" '"web":"web text"'
+check "triviaqa: and said" grep -q '1 evidence files are named but not there' "$work/warning"
+printf "Who \"x\"?\t['a', \"b's\", 'c\\\\'d']\n" | kick-ingest-triviaqa - -o "$work/x.kick"
+check "triviaqa: a Python list of aliases" has "$work/x.kick" '"aliases":["a","b'"'"'s","c'"'"'d"]'
+
+printf '%s\n' '{"doc_id":0,"doc":{},"target":"1","arguments":[["Q: x\nA:"," no"],["Q: x\nA:"," yes"]]}' |
+    kick-ingest-tasks - -o "$work/x.kick"
+check "tasks: lm-evaluation-harness choices" has "$work/x.kick" \
+    '{"item":"0","prompt":"Q: x\nA:","continuations":[" no"," yes"],"answer":1}'
+printf '%s\n' '{"doc_id":0,"doc":{},"target":"b","arguments":{"gen_args_0":{"arg_0":"P","arg_1":{"until":["\n"]}}}}' |
+    kick-ingest-tasks - -o "$work/x.kick"
+check "tasks: lm-evaluation-harness generation" has "$work/x.kick" \
+    '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"]}'
+
+need "$shared/real/datasets" "real data sets"
+real=$shared/real/datasets
+for s in dev:285 val:1531 test:14042; do
+    kick-ingest-mmlu -q --split ${s%:*} "$real/mmlu" -o "$work/x.kick"
+    check "mmlu ${s%:*}: ${s#*:} items" test "$(items "$work/x.kick")" = "${s#*:}"
+done
+check "mmlu: 57 subjects" test "$(zstdcat "$work/x.kick" | grep -c '^{"shots"')" = 57
+for s in dev:3995 eval:4000; do
+    kick-ingest-freebaseqa "$real/freebaseqa/FreebaseQA-${s%:*}.rebuilt.json" -o "$work/fb-${s%:*}.kick"
+    check "freebaseqa ${s%:*}: ${s#*:} items" test "$(items "$work/fb-${s%:*}.kick")" = "${s#*:}"
+done
+kick-ingest-mtbench "$real/mt_bench/question.jsonl" -o "$work/mt.kick"
+check "mtbench: 80 items of two turns" test "$(zstdcat "$work/mt.kick" | grep -c '"turns":\[".*","')" = 80
+kick-ingest-mtbench "$real/mt_bench/llmkick/question.jsonl" -o "$work/x.kick"
+check "vicuna-80: 80 items" test "$(items "$work/x.kick")" = 80
+kick-ingest-cnndm "$real/cnn_dm/llmkick_selected_stories" -o "$work/cnn.kick"
+check "cnndm: 90 stories" test "$(items "$work/cnn.kick")" = 90
+kick-ingest-triviaqa "$real/nq_open/nq-open-oracle.jsonl.gz" -o "$work/nq.kick"
+check "nq with passages: 2655 items" test "$(items "$work/nq.kick")" = 2655
+kick-ingest-triviaqa "$real/triviaqa/dpr_trivia_test.txt" -o "$work/x.kick"
+check "triviaqa questions: 11313 items" test "$(items "$work/x.kick")" = 11313
+
+need "$shared/goldens/stories260K" "tasks on a model"
+kick-ingest-model "$shared/goldens/stories260K" -o "$work/s.kick"
+kick-ingest-mmlu --per-subject 1 "$real/mmlu" -o "$work/mmlu.kick"
+same() { # NAME PROGRAM OPTIONS…: any threads and any batch give the same bytes
+    local name=$1
+    shift
+    "$@" -j1 "$work/s.kick" -o "$work/a.kick" && "$@" -j3 "$work/s.kick" -o "$work/b.kick"
+    check "$name: -j1 = -j3" cmp "$work/a.kick" "$work/b.kick"
+    case $1 in kick-eval-choice | kick-eval-divergence) return ;; esac
+    "$@" -B1 "$work/s.kick" -o "$work/b.kick"
+    check "$name: -B1 = -B32" cmp "$work/a.kick" "$work/b.kick"
+}
+same choice kick-eval-choice -k 2 -d "$work/mmlu.kick"
+same factoid kick-eval-factoid -n 20 -d "$work/fb-eval.kick"
+same retrieval kick-eval-retrieval -n 20 -d "$work/nq.kick"
+same summary kick-eval-summary -n 12 --max-new 32 -d "$work/cnn.kick"
+cp "$work/a.kick" "$work/summary.kick"
+same chat kick-eval-chat -n 12 --max-new 24 -d "$work/mt.kick"
+same "chat, drawn" kick-eval-chat -n 12 --max-new 24 --temperature 0.7 --top-p 0.9 -d "$work/mt.kick"
+check "stop strings" kick-eval-retrieval -n 20 --mode closed --stop '.' -d "$work/nq.kick" "$work/s.kick" -o "$work/x.kick"
+check "stop strings end an answer" has "$work/x.kick" '"finish":"stop"'
+refuses "a task stream of another task" 1 'holds items of the task "chat"' \
+    kick-eval-choice -d "$work/mt.kick" "$work/s.kick" -o "$work/x.kick"
+printf 'Once upon a time there was a little dog. He liked to run in the park with his friend.' >"$work/t.txt"
+kick-ingest-text "$work/t.txt" -o "$work/t.kick"
+kick-eval-divergence -l 16 -m "$work/s.kick" -d "$work/t.kick" "$work/s.kick" -o "$work/x.kick"
+check "a model does not diverge from itself" has "$work/x.kick" '"kl":0.0,"kl_reverse":0.0'
+
+check "judge-overlap" kick-judge-overlap -m "$work/s.kick" -d "$work/cnn.kick" "$work/summary.kick" -o "$work/o.kick"
+check "judge-overlap: a score an item" test "$(items "$work/o.kick")" = 12
+check "judge-request: both orders" test "$(kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | wc -l)" = 24
+kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | sed -n 's/.*"custom_id":"\([^"]*\)".*/\1/p' |
+    awk '{ t = NR % 2 ? "8 6\\n8 6\\n8 6\\n8 6" : "no idea"
+           printf "{\"custom_id\":\"%s\",\"response\":{\"body\":{\"model\":\"j\",\"choices\":[{\"message\":{\"content\":\"%s\"}}]}}}\n", $0, t }' >"$work/v.jsonl"
+kick-judge-verdict --answers "$work/v.jsonl" "$work/summary.kick" -o "$work/v.kick" 2>/dev/null
+check "judge-verdict: what did not parse is not averaged in" has "$work/v.kick" '"n":12,"scored":12,"parsed":12,"unparsed":12,"missing":0'
+check "judge-verdict: the judged model is assistant 2" has "$work/v.kick" '"scores":{"coherence":6.0'
+
+mkdir "$work/model"
+cp "$shared/goldens/stories260K/"{config.json,model.safetensors,tokenizer.model} "$work/model"
+echo '{{ messages }}' >"$work/model/chat_template.jinja"
+kick-ingest-model "$work/model" -o "$work/own.kick"
+refuses "an unknown chat template is no guess" 1 "is not known; name one with --template" \
+    kick-eval-chat -n 1 -d "$work/mt.kick" "$work/own.kick" -o "$work/x.kick"
+check "a chat format by name" kick-eval-chat -n 1 --max-new 4 --template zephyr -d "$work/mt.kick" \
+    "$work/own.kick" -o "$work/x.kick"
+refuses "open book without evidence" 1 "no item has evidence" \
+    kick-eval-retrieval -d "$work/fb-eval.kick" "$work/s.kick" -o "$work/x.kick"
+
+kick-prune-magnitude -s 0.4 "$work/s.kick" -o "$work/p4.kick"
+kick-prune-magnitude -s 0.6 "$work/s.kick" -o "$work/p6.kick"
+for m in s p4 p6; do
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/$m.kick" -o "$work/choice-$m.kick"
+    kick-eval-perplexity -l 8 -d "$work/t.kick" "$work/$m.kick" -o "$work/ppl-$m.kick"
+done
+kick-analyze-load -D "$work/r.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+check "analyze-compare" kick-analyze-compare -D "$work/r.db"
+kick-analyze-load -D "$work/r1.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+kick-analyze-compare -D "$work/r1.db"
+check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
+check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
+refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
+cat >"$work/claims.sql" <<'END'
+-- claim yes: Two is above one.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high;
+-- claim no: One case of two lies below.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high UNION ALL SELECT -2, -3, -1;
+-- claim maybe: The interval holds 0.
+SELECT 0.1 AS effect, 0.01 AS variance;
+-- claim none: No cases.
+SELECT 1 AS effect, 1 AS low, 1 AS high WHERE 0;
+END
+check "analyze-claims: verdicts" test "$(kick-analyze-claims -D "$work/r.db" -f "$work/claims.sql" | cut -c1-12 | tr -d ' ' | tr '\n' ,)" = "holds,fails,cannottell,cannottell,"
+check "analyze-claims: those of the paper run" kick-analyze-claims -D "$work/r.db"
