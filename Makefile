@@ -152,7 +152,7 @@ CALIBRATION_FILES = $(sort $(wildcard $(DATA)/calibration/*.*))
 CALIBRATIONS = $(foreach f,$(CALIBRATION_FILES),$(call text_name,$(f)))
 # Other data sets: DATA/READER, a folder for some readers, its first file for others.
 READERS = $(foreach r,freebaseqa mmlu triviaqa cnndm mtbench tasks,$(if $(wildcard $(DATA)/$(r)/.),$(r)))
-reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*))))
+reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*)) $(wildcard $(DATA)/$(1)/qa/*dev.json)))
 reader_options = $(if $(filter triviaqa,$(1)),$(if $(wildcard $(DATA)/triviaqa/evidence/.),--evidence $(DATA)/triviaqa/evidence))
 FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
 figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))

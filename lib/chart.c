@@ -163,11 +163,11 @@ static void measure_y(struct chart *c, size_t row)
             include(l->point[j].high, f->y.log, &lo, &hi);
         }
     }
-    for (size_t r = 0; r < f->rows; r++)
-        if (f->share_y || r == row) {
-            include(f->base[r].value, f->y.log, &lo, &hi);
-            include(f->base[r].low, f->y.log, &lo, &hi);
-            include(f->base[r].high, f->y.log, &lo, &hi);
+    for (size_t i = 0; i < f->rows * f->panels; i++)
+        if (f->share_y || i / f->panels == row) {
+            include(f->base[i].value, f->y.log, &lo, &hi);
+            include(f->base[i].low, f->y.log, &lo, &hi);
+            include(f->base[i].high, f->y.log, &lo, &hi);
         }
     c->y = (struct scale){.log = f->y.log};
     scale_range(&c->y, lo, hi, 0.05, f->y.min, f->y.max);
@@ -194,11 +194,21 @@ static struct scale scale_x(const struct chart *c, size_t p)
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 
+/* Is the dense rule labelled here? Once in a row of panels, and wherever it stands elsewhere. */
+static bool base_labelled(const struct chart *c, size_t row, size_t p)
+{
+    double here = figure_base(c->f, row, p)->value;
+    if (c->place[p].empty || !isfinite(here))
+        return false;
+    return p == c->base_in || here != figure_base(c->f, row, c->base_in)->value;
+}
+
 /* Label text of the dense rule, with its value. */
-static const char *base_text(const struct figure *f, size_t row, char *out, size_t n)
+static const char *base_text(const struct chart *c, size_t row, size_t p, char *out, size_t n)
 {
     char number[SCALE_TEXT];
-    snprintf(out, n, "%s %s", f->baseline_label, scale_number(f->base[row].value, 3, number));
+    snprintf(out, n, "%s %s", c->f->baseline_label,
+             scale_number(figure_base(c->f, row, p)->value, 3, number));
     return out;
 }
 
@@ -244,9 +254,9 @@ static double gutter_of(struct chart *c, size_t p)
         if (c->label_in[s] == p && *f->series[s])
             w = fmax(w, width_of(c, f->series[s], LABEL_SIZE, false));
     char text[120];
-    for (size_t r = 0; r < f->rows && c->base_in == p; r++)
-        if (isfinite(f->base[r].value))
-            w = fmax(w, width_of(c, base_text(f, r, text, sizeof text), LABEL_SIZE, false));
+    for (size_t r = 0; r < f->rows; r++)
+        if (base_labelled(c, r, p))
+            w = fmax(w, width_of(c, base_text(c, r, p, text, sizeof text), LABEL_SIZE, false));
     return w > 0 ? fmin(w, 0.35 * c->width) + 13 : 0;
 }
 
@@ -515,9 +525,9 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
     size_t n = 0;
     char dense[120];
     double right = at->left + at->width;
-    if (c->base_in == p && isfinite(f->base[row].value)) {
-        double y = place_y(c, f->base[row].value);
-        label[n++] = (struct label){.text = base_text(f, row, dense, sizeof dense),
+    if (base_labelled(c, row, p)) {
+        double y = place_y(c, figure_base(f, row, p)->value);
+        label[n++] = (struct label){.text = base_text(c, row, p, dense, sizeof dense),
                                     .from_x = right, .from_y = y, .color = INK};
     }
     for (size_t i = 0; i < f->lines && !c->legend && n < LABELS_MAX; i++) {
@@ -715,7 +725,7 @@ static int draw_panel(struct chart *c, size_t row, size_t p, double top)
     }
     struct draw_box clip = {at->left - 4, top - 4, right + 4, bottom + 4};
     draw_clip(c->d, &clip);
-    const struct figure_baseline *b = &f->base[row];
+    const struct figure_baseline *b = figure_base(f, row, p);
     if (isfinite(b->low) && isfinite(b->high)) {
         double y0 = place_y(c, b->high), y1 = place_y(c, b->low);
         struct draw_point q[4] = {{at->left, y0}, {right, y0}, {right, y1}, {at->left, y1}};
@@ -857,7 +867,7 @@ int chart_draw(struct drawing **out, const struct figure *f, const struct chart_
         any = any || !c.place[p].empty;
     if (!any) {
         /* Said on the page: an empty picture would look like a fault of the viewer. */
-        if (text_fit(&c, c.width / 2, 20, "no results for this figure yet", c.width - 2 * MARGIN,
+        if (text_fit(&c, c.width / 2, 20, f->empty, c.width - 2 * MARGIN,
                      font(LABEL_SIZE, AXIS, DRAW_CENTER, DRAW_MIDDLE)))
             goto out;
     } else {

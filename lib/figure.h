@@ -61,6 +61,7 @@ struct figure_baseline {
 struct figure {
     char *name; /* of the folder */
     const char *title, *label;
+    const char *empty;   /* what to say where there is nothing to show */
     enum figure_kind kind;
     bool bars;           /* intervals as bars rather than bands */
     double panel_height; /* inches */
@@ -79,7 +80,7 @@ struct figure {
     size_t series_count;
     size_t baseline, baseline_low, baseline_high; /* columns */
     const char *baseline_label;
-    struct figure_baseline *base; /* one for each row of panels */
+    struct figure_baseline *base; /* (rows, panels) */
 
     struct figure_column *column; /* those of "columns" in order, then the others */
     size_t columns;
@@ -94,6 +95,9 @@ struct figure {
 /* Reads the folder and runs its query. */
 int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct error *e);
 void figure_free(struct figure *f);
+
+/* The rule of a panel. */
+const struct figure_baseline *figure_base(const struct figure *f, size_t row, size_t panel);
 
 /* The cell as people read it (decimals of its column, "" for NULL). */
 const char *figure_text(const struct figure_column *c, const struct cell *cell, char *out,
