@@ -458,6 +458,8 @@ static const struct {
     "WHERE a.result_id = ?1 ORDER BY a.item"
     {"strict", PAIRED_ITEMS("strict_score")},
     {"paper", PAIRED_ITEMS("paper_score")},
+    {"paper_excess", "SELECT paper_score - strict_score FROM item WHERE result_id = ?1 AND ?2 "
+                     "IS NOT NULL ORDER BY item"},
     {"coherence", PAIRED_ITEMS("json_extract(record, '$.scores.coherence')")},
     {"consistency", PAIRED_ITEMS("json_extract(record, '$.scores.consistency')")},
     {"fluency", PAIRED_ITEMS("json_extract(record, '$.scores.fluency')")},

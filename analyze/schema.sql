@@ -104,7 +104,7 @@ CREATE TABLE score (
 -- The same items, or windows of text, of a variant and of its dense model.
 CREATE TABLE paired (
     result_id  TEXT NOT NULL REFERENCES result (id),
-    rule       TEXT NOT NULL,  -- as in score; perplexity_ratio: exp of the mean difference of the windows' nll
+    rule       TEXT NOT NULL,  -- as in score; paper_excess: paper - strict of the variant; perplexity_ratio: exp of the mean difference of the windows' nll
     pair_count INTEGER NOT NULL CHECK (pair_count > 0),
     difference REAL NOT NULL,  -- dense - variant, mean of the pairs: what was lost; or the ratio
     low        REAL,           -- 95 % interval: ∓ 1.96 standard errors of the mean difference
@@ -159,6 +159,18 @@ JOIN variant AS v ON v.id = r.variant_id
 JOIN result AS d ON d.variant_id = v.checkpoint_id AND d.task = r.task AND d.mode IS r.mode AND d.judge IS r.judge
      AND d.data_digest = r.data_digest AND d.definition = r.definition;
 
+-- How many samples each variant was calibrated on, and whether that is what most of its model's variants
+-- have (the others belong to comparisons of that count).
+CREATE VIEW calibration AS
+WITH counted AS (
+    SELECT v.id, v.checkpoint_id, (SELECT max(json_extract(s.value, '$.options.count')) FROM json_each(v.steps) AS s)
+           AS sample_count FROM variant AS v),
+usual AS (
+    SELECT checkpoint_id, sample_count, row_number() OVER (PARTITION BY checkpoint_id ORDER BY count(*) DESC, sample_count DESC)
+           AS place FROM counted WHERE sample_count IS NOT NULL GROUP BY checkpoint_id, sample_count)
+SELECT c.id AS variant_id, c.sample_count, coalesce(c.sample_count = u.sample_count, 1) AS is_usual
+FROM counted AS c LEFT JOIN usual AS u ON u.checkpoint_id = c.checkpoint_id AND u.place = 1;
+
 -- What every variant scored, in percent (but for counts), beside the dense model.
 CREATE VIEW scores AS
 SELECT v.model, v.role,
@@ -172,7 +184,7 @@ SELECT v.model, v.role,
        CASE WHEN v.compression = 'quantized' AND v.group_columns NOT IN (0, 128)
             THEN v.method_label || ' g' || v.group_columns ELSE v.method_label END AS series,
        100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
-       v.bits_per_weight, v.stored_bytes, v.steps,
+       v.bits_per_weight, v.stored_bytes, c.sample_count, c.is_usual,
        s.rule, s.part_kind, s.part, s.item_count, s.interval,
        s.mean, s.low, s.high, d.mean AS dense_mean, d.low AS dense_low, d.high AS dense_high,
        100 * s.mean AS percent, 100 * s.low AS low_percent, 100 * s.high AS high_percent,
@@ -185,6 +197,7 @@ SELECT v.model, v.role,
 FROM score AS s
 JOIN result AS r ON r.id = s.result_id
 JOIN variant AS v ON v.id = r.variant_id
+JOIN calibration AS c ON c.variant_id = v.id
 LEFT JOIN dense_result AS dr ON dr.result_id = r.id
 LEFT JOIN score AS d ON d.result_id = dr.dense_id AND d.rule = s.rule AND d.part_kind = s.part_kind AND d.part = s.part;
 

@@ -296,27 +296,41 @@ static void size_panel(struct chart *c, size_t p)
     at->minimum = fmin(at->minimum, c->width - c->axis - at->gutter - MARGIN);
 }
 
-/* Breaks the panels into lines and shares out each line's width. */
-static void flow(struct chart *c)
+/* As many panels side by side as fit, at most `most`; returns the number of lines. */
+static size_t break_lines(struct chart *c, size_t most)
 {
-    const struct figure *f = c->f;
     double used = 0, available = c->width - c->axis - MARGIN;
-    c->lines = 1;
-    bool first = true;
-    for (size_t p = 0; p < f->panels; p++) {
+    size_t lines = 1, in_line = 0;
+    for (size_t p = 0; p < c->f->panels; p++) {
         struct place *at = &c->place[p];
         if (at->empty)
             continue;
-        double need = at->minimum + at->gutter + (first ? 0 : PANEL_GAP);
-        if (!first && used + need > available) {
-            c->lines++;
+        double need = at->minimum + at->gutter + (in_line ? PANEL_GAP : 0);
+        if (in_line && (in_line == most || used + need > available)) {
+            lines++;
             used = 0;
+            in_line = 0;
             need -= PANEL_GAP;
         }
-        at->line = c->lines - 1;
+        at->line = lines - 1;
         used += need;
-        first = false;
+        in_line++;
     }
+    return lines;
+}
+
+/* Breaks the panels into lines, as even as can be, and shares out each line's width. */
+static void flow(struct chart *c)
+{
+    const struct figure *f = c->f;
+    double available = c->width - c->axis - MARGIN;
+    size_t shown_panels = 0;
+    for (size_t p = 0; p < f->panels; p++)
+        shown_panels += !c->place[p].empty;
+    c->lines = break_lines(c, shown_panels);
+    for (size_t most = (shown_panels + c->lines - 1) / c->lines; most < shown_panels; most++)
+        if (break_lines(c, most) == c->lines)
+            break;
     for (size_t line = 0; line < c->lines; line++) {
         double rest = available, weight = 0;
         size_t n = 0;
