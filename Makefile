@@ -63,6 +63,7 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/render/render-page.o: render/page.css render/page.js
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -234,10 +235,15 @@ $(foreach f,$(FIGURE_FOLDERS),$(eval $(call figure_rule,$(f))))
 $(OUT)/report.xlsx: $(OUT)/report.db $(OUT)/stamps/render-workbook $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
 	@$(say) kick render-workbook -q -D $< $(FIGURE_FOLDERS) -o $@
 
+# Figures as one reads them: the headline first, 2 before 14.
+READING_ORDER = $(filter %/figure-headline,$(FIGURE_FOLDERS)) $(shell printf '%s\n' $(filter-out %/figure-headline,$(FIGURE_FOLDERS)) | LC_ALL=C sort -V)
+$(OUT)/report.html: $(OUT)/report.db $(OUT)/stamps/render-page $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
+	@$(say) kick render-page -q -D $< --title 'Compressed models, re-evaluated' $(READING_ORDER) -o $@
+
 report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
-report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
+report: $(OUT)/report.html $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
-	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+	@echo "The report is in $(OUT): report.html, report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
 
 # Times and host are in a stream of their own; report and database hold none.
 bench: programs

@@ -424,6 +424,22 @@ static int draw_band(struct chart *c, const struct mark *m, size_t n, uint32_t c
     return rc;
 }
 
+/* What a marker stands for: "Wanda; Sparsity (%) 50; Perplexity 9.12 (95 %: 8.9 to 9.4)". */
+static int draw_value(struct chart *c, const struct figure_line *l, const struct figure_point *q)
+{
+    const struct figure *f = c->f;
+    const struct figure_panel *p = &f->panel[l->panel];
+    char text[512], x[SCALE_TEXT], y[SCALE_TEXT], low[SCALE_TEXT], high[SCALE_TEXT];
+    int n = snprintf(text, sizeof text, "%.80s%s%.80s%s%.80s; %.80s %s", f->series[l->series],
+                     *f->series[l->series] ? "; " : "", p->x.label, *p->x.label ? " " : "",
+                     p->x.category ? p->category[(size_t)q->x] : scale_number(q->x, 4, x), f->y.label,
+                     isfinite(q->y) ? scale_number(q->y, 4, y) : "∞");
+    if (isfinite(q->low) && isfinite(q->high) && n > 0 && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, " (95 %%: %s to %s)",
+                 scale_number(q->low, 4, low), scale_number(q->high, 4, high));
+    return draw_title(c->d, text, c->e);
+}
+
 static int draw_series(struct chart *c, const struct figure_line *l, const struct scale *sx,
                        bool under)
 {
@@ -477,11 +493,12 @@ static int draw_series(struct chart *c, const struct figure_line *l, const struc
         }
         for (size_t i = 0; i < n; i++)
             if (m[i].shown &&
-                draw_marker(c->d, m[i].x, m[i].y,
-                            m[i].beyond ? (m[i].above ? DRAW_TRIANGLE : DRAW_TRIANGLE_DOWN)
-                                        : style.shape,
-                            n > 12 && lines ? 0.85 * MARKER : MARKER, m[i].beyond, style.color,
-                            c->e))
+                (draw_marker(c->d, m[i].x, m[i].y,
+                             m[i].beyond ? (m[i].above ? DRAW_TRIANGLE : DRAW_TRIANGLE_DOWN)
+                                         : style.shape,
+                             n > 12 && lines ? 0.85 * MARKER : MARKER, m[i].beyond, style.color,
+                             c->e) ||
+                 draw_value(c, l, &l->point[i])))
                 goto out;
     }
     rc = 0;
@@ -875,6 +892,8 @@ int chart_draw(struct drawing **out, const struct figure *f, const struct chart_
     c.place = memory_new(f->panels, sizeof *c.place, "panels", e);
     c.label_in = memory_new(f->series_count + 1, sizeof *c.label_in, "labels", e);
     if (!c.place || !c.label_in || drawing_new(&c.d, c.width, 40, e))
+        goto out;
+    if (drawing_set_title(c.d, f->title, e))
         goto out;
     measure_x(&c);
     for (size_t p = 0; p < f->panels; p++)

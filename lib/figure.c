@@ -693,6 +693,53 @@ const char *figure_heading(const struct figure_column *c, char *out, size_t n)
     return out;
 }
 
+bool figure_numeric(const struct figure *f, size_t column)
+{
+    bool any = false;
+    for (size_t r = 0; r < f->table.rows; r++) {
+        enum cell_type t = table_cell(&f->table, r, column)->type;
+        if (t == CELL_TEXT)
+            return false;
+        any = any || t != CELL_NULL;
+    }
+    return any;
+}
+
+bool figure_visible(const struct figure *f, const struct figure_column *c)
+{
+    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
+        if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
+            return true;
+    return false;
+}
+
+static int csv_field(struct buffer *out, const char *s, const char *end, struct error *e)
+{
+    bool quoted = strpbrk(s, "\",\r\n");
+    int failed = quoted ? buffer_append(out, "\"", 1, e) : 0;
+    for (; *s && !failed; s++)
+        failed = (*s == '"' && buffer_append(out, s, 1, e)) || buffer_append(out, s, 1, e);
+    return failed || (quoted && buffer_append(out, "\"", 1, e)) ||
+                   buffer_append(out, end, strlen(end), e)
+               ? -1
+               : 0;
+}
+
+int figure_csv(const struct figure *f, struct buffer *out, struct error *e)
+{
+    const struct table *t = &f->table;
+    char text[128];
+    for (size_t i = 0; i < t->columns; i++)
+        if (csv_field(out, t->name[i], i + 1 < t->columns ? "," : "\r\n", e))
+            return -1;
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t i = 0; i < t->columns; i++)
+            if (csv_field(out, cell_exact(table_cell(t, r, i), text, sizeof text),
+                          i + 1 < t->columns ? "," : "\r\n", e))
+                return -1;
+    return 0;
+}
+
 static int by_version(const void *a, const void *b)
 {
     return strverscmp(*(char *const *)a, *(char *const *)b);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "memory.h"
 #include "query.h"
 
 #define FIGURE_NONE ((size_t)-1)
@@ -105,6 +106,13 @@ const char *figure_text(const struct figure_column *c, const struct cell *cell, 
 
 /* Label with its unit: "Stored size (MB)". */
 const char *figure_heading(const struct figure_column *c, char *out, size_t n);
+
+/* All numbers (they are set right)? Shown to people: not hidden, and something in it? */
+bool figure_numeric(const struct figure *f, size_t column);
+bool figure_visible(const struct figure *f, const struct figure_column *c);
+
+/* RFC 4180: every column of the query under its own name, every digit. */
+int figure_csv(const struct figure *f, struct buffer *out, struct error *e);
 
 /* Folders in dir (NULL: reports here, else those installed with the programs) that hold a
  * figure.json, in natural order (figure-2 before figure-10); each path and the list are malloc'ed.
