@@ -11,6 +11,9 @@ seeds() {
     mkdir -p "$dir"/{stream,tensor,safetensors,text_input,config,tokenizer,model,pickle,zip,gguf}
     "$KICK_BUILD/tests/make-model" "$dir/model" --hidden 8 --intermediate 16 --heads 2 --kv-heads 1 --vocab 8 --layers 1
     cp "$dir/model/config.json" "$dir/config/plain"
+    for t in tests/data/models/*/config.json; do
+        cp "$t" "$dir/config/$(basename "${t%/*}")"
+    done
     sed 's/"rope_theta": 10000.0/"rope_theta": 5e5, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 128}/' \
         "$dir/model/config.json" >"$dir/config/llama3"
     cp "$dir/model/model.safetensors" "$dir/safetensors/model"
