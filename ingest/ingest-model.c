@@ -67,6 +67,24 @@ static int check_shape(const struct ingest *g, enum model_role r, const struct c
     return error_prefix(e, "of a matrix that the file holds transposed");
 }
 
+/* Quantizers give every layer a bias; one that the model does not have is zero. */
+static bool is_spare_bias(const struct checkpoint *c, const struct checkpoint_entry *t)
+{
+    unsigned char bytes[4096];
+    const size_t n = strlen(t->name);
+    if (!c->scheme.packing || n < 5 || strcmp(t->name + n - 5, ".bias"))
+        return false;
+    for (size_t at = 0; at < t->bytes; at += sizeof bytes) {
+        const size_t k = t->bytes - at < sizeof bytes ? t->bytes - at : sizeof bytes;
+        if (checkpoint_read(c, t, at, k, bytes, NULL))
+            return false;
+        for (size_t i = 0; i < k; i++)
+            if (bytes[i])
+                return false;
+    }
+    return true;
+}
+
 /* Finds each tensor that the model must have among those of the files. */
 static int find_tensors(struct ingest *g, struct error *e)
 {
@@ -88,8 +106,11 @@ static int find_tensors(struct ingest *g, struct error *e)
         const struct checkpoint_entry *t = &g->checkpoint.entry[i];
         enum model_role r;
         size_t layer;
-        if (model_tensor_role(&g->model, t->name, &r, &layer, e))
+        if (model_tensor_role(&g->model, t->name, &r, &layer, e)) {
+            if (is_spare_bias(&g->checkpoint, t))
+                continue;
             goto out;
+        }
         if (r == ROLE_IGNORED)
             continue;
         size_t at = slot[layer * wide + model_tensor_expert(t->name) * ROLE_COUNT + r];
@@ -102,7 +123,7 @@ static int find_tensors(struct ingest *g, struct error *e)
             error_set(e, "%.200s: is there twice", t->name);
             goto out;
         }
-        if (values_of(t->dtype, &p->values)) {
+        if (strcmp(t->dtype, "INT") && values_of(t->dtype, &p->values)) {
             error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", t->name, t->dtype);
             goto out;
         }
@@ -239,12 +260,38 @@ static int read_tensor(const struct ingest *g, const struct place *p, void *dens
     return result;
 }
 
+/* A matrix that is quantized already stays so. */
+static int write_packed(const struct ingest *g, const struct place *p, struct stream_writer *w,
+                        struct error *e)
+{
+    struct tensor_store store = {0};
+    struct packed q = {0};
+    struct tensor like = {.name = p->name, .rank = 2};
+    int result = -1;
+    if (model_tensor_transposed(&g->model, p->role))
+        return error_set(e, "%s: quantized, but transposed, which is not read", p->name);
+    if (checkpoint_read_packed(&g->checkpoint, p->entry, &q, e))
+        return -1;
+    like.rows = like.shape[0] = q.rows;
+    like.cols = like.shape[1] = q.cols;
+    if (!tensor_encode_int(&store, &like, q.bits, q.group, q.codes, q.scale, q.zero, e)) {
+        store.tensor.min = q.min;
+        store.tensor.g_idx = q.g_idx;
+        result = tensor_write(&store.tensor, NULL, w, e);
+    }
+    tensor_store_free(&store);
+    packed_free(&q);
+    return result;
+}
+
 static int write_tensor(const struct ingest *g, const struct place *p, struct stream_writer *w,
                         struct error *e)
 {
     struct tensor_store store = {0};
     struct tensor like = {.name = p->name, .rank = p->entry->rank, .rows = 1, .cols = 1};
     int result = -1;
+    if (!strcmp(p->entry->dtype, "INT"))
+        return write_packed(g, p, w, e);
     const bool turned = like.rank == 2 && model_tensor_transposed(&g->model, p->role);
     for (int i = 0; i < like.rank; i++) {
         like.shape[i] = p->entry->shape[turned ? 1 - i : i];
@@ -288,7 +335,10 @@ static int run(struct cli *c, struct error *e)
         goto out;
     uint64_t most = 0;
     for (size_t i = 0; i < g.places; i++) {
-        const uint64_t copies = model_tensor_transposed(&g.model, g.place[i].role) ? 2 : 1;
+        /* packed codes of 2 bits become bytes, and are packed again */
+        const uint64_t copies = !strcmp(g.place[i].entry->dtype, "INT")                    ? 7
+                                : model_tensor_transposed(&g.model, g.place[i].role) ? 2
+                                                                                     : 1;
         const uint64_t bytes = copies * g.place[i].entry->bytes;
         most = bytes > most ? bytes : most;
     }

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "memory.h"
 #include "safetensors.h"
+#include "tensor.h"
 #include "torch_file.h"
 #include "window.h"
 
@@ -46,7 +47,7 @@ static int read_config(struct checkpoint *c, struct error *e)
         return error_set(e, "%s: has no config.json beside it, without which its weights mean "
                             "nothing; put that of its model into %s", c->path, c->directory);
     c->config = json_parse(text, n, "config.json", e);
-    if (!c->config) {
+    if (!c->config || packed_scheme_parse(&c->scheme, c->config, e)) {
         error_prefix(e, "%s: config.json", c->directory);
         goto out;
     }
@@ -288,6 +289,179 @@ static int list_entries(struct checkpoint *c, struct error *e)
     return 0;
 }
 
+/* ---- quantized checkpoints ------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct checkpoint_entry *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* The tensor "BASE.part" where BASE is the first n bytes of a name; NULL: there is none. */
+static const struct checkpoint_entry *find_part(struct checkpoint_entry *const *sorted, size_t count,
+                                                const char *base, size_t n, const char *part)
+{
+    char name[512];
+    const struct checkpoint_entry key = {.name = name}, *wanted = &key;
+    if (!part || n + strlen(part) + 2 > sizeof name)
+        return NULL;
+    snprintf(name, sizeof name, "%.*s.%s", (int)n, base, part);
+    struct checkpoint_entry *const *found = bsearch(&wanted, sorted, count, sizeof *sorted, by_name);
+    return found ? *found : NULL;
+}
+
+/* Which part of a quantized weight a tensor is, and the length of the name before that; PARTS: none. */
+static enum packed_part part_of(enum packing packing, const char *name, size_t *base)
+{
+    const char *dot = strrchr(name, '.');
+    for (int k = 0; dot && k < PARTS; k++) {
+        const char *part = packed_part_name(packing, (enum packed_part)k);
+        if (part && !strcmp(dot + 1, part)) {
+            *base = (size_t)(dot - name);
+            return (enum packed_part)k;
+        }
+    }
+    return PARTS;
+}
+
+static int set_packed(struct checkpoint *c, struct checkpoint_entry *to,
+                      struct checkpoint_entry *const *sorted, size_t count,
+                      const struct checkpoint_entry *codes, size_t base, struct error *e)
+{
+    size_t rows = 0, cols = 0;
+    int64_t shape[2];
+    for (int k = 0; k < PARTS; k++)
+        to->part[k] = find_part(sorted, count, codes->name, base,
+                                packed_part_name(c->scheme.packing, (enum packed_part)k));
+    const struct checkpoint_entry *order = to->part[PART_ORDER], *said = to->part[PART_SHAPE];
+    if (!to->part[PART_SCALES] || (c->scheme.zeros && !to->part[PART_ZEROS]))
+        return error_set(e, "%.200s: has no scales or no zeros beside it", codes->name);
+    if (strcmp(codes->dtype, "I32") || (order && strcmp(order->dtype, "I32")) ||
+        (c->scheme.zeros && strcmp(to->part[PART_ZEROS]->dtype, "I32")))
+        return error_set(e, "%.200s: codes, zeros and g_idx are not all of type I32", codes->name);
+    if (packed_shape(&c->scheme, codes->rank, codes->shape, &rows, &cols, e))
+        return error_prefix(e, "%.200s", codes->name);
+    if (said) {
+        if (strcmp(said->dtype, "I64") || said->bytes != sizeof shape)
+            return error_set(e, "%.200s: is not two numbers of type I64", said->name);
+        if (checkpoint_read(c, said, 0, sizeof shape, shape, e))
+            return -1;
+        if (shape[0] < 0 || (size_t)shape[0] != rows || shape[1] < 0 || (size_t)shape[1] > cols ||
+            cols - (size_t)shape[1] >= 32)
+            return error_set(e, "%.200s: disagrees with the codes", said->name);
+        cols = (size_t)shape[1];
+    }
+    const size_t sizes[CHECKPOINT_RANK_MAX] = {rows, cols};
+    to->file = codes->file;
+    to->at = codes->at;
+    set_entry(to, to->name, "INT", 2, sizes, codes->bytes);
+    return 0;
+}
+
+/* Puts the parts of each weight together: afterwards a quantized checkpoint has the tensors of one
+ * that is not. */
+static int combine(struct checkpoint *c, struct error *e)
+{
+    const size_t count = c->count;
+    size_t names = 0, base = 0;
+    int result = -1;
+    struct checkpoint_entry **sorted = memory_new(count, sizeof *sorted, "a list of tensors", e);
+    c->stored = c->entry;
+    c->entry = memory_new(count, sizeof *c->entry, "a list of tensors", e);
+    c->count = 0;
+    if (!sorted || !c->entry)
+        goto out;
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &c->stored[i];
+        names += strlen(c->stored[i].name) + 8;
+    }
+    if (count)
+        qsort(sorted, count, sizeof *sorted, by_name);
+    if (!(c->names = memory_new(names, 1, "names of tensors", e)))
+        goto out;
+    char *name = c->names;
+    for (size_t i = 0; i < count; i++) {
+        const struct checkpoint_entry *t = &c->stored[i];
+        const enum packed_part part = part_of(c->scheme.packing, t->name, &base);
+        if (part == PARTS) {
+            c->entry[c->count++] = *t;
+            continue;
+        }
+        if (part != PART_CODES)
+            continue;
+        struct checkpoint_entry *to = &c->entry[c->count++];
+        to->name = name;
+        name += sprintf(name, "%.*s.weight", (int)base, t->name) + 1;
+        if (set_packed(c, to, sorted, count, t, base, e))
+            goto out;
+    }
+    /* What follows takes the weights for what they stand for. */
+    json_object_del(c->config, "quantization_config");
+    result = 0;
+out:
+    free(sorted);
+    return result;
+}
+
+/* A whole part; *bytes stays NULL where there is none. */
+static int read_part(const struct checkpoint *c, const struct checkpoint_entry *t, void **bytes,
+                     struct error *e)
+{
+    if (!t)
+        return 0;
+    *bytes = memory_new(t->bytes, 1, t->name, e);
+    return *bytes ? checkpoint_read(c, t, 0, t->bytes, *bytes, e) : -1;
+}
+
+int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_entry *t,
+                           struct packed *out, struct error *e)
+{
+    void *part[PARTS] = {NULL};
+    const struct checkpoint_entry *scales = t->part[PART_SCALES];
+    const size_t width = !strcmp(scales->dtype, "F32") ? 4 : 2, count = scales->bytes / width;
+    float *wide = NULL;
+    int result = -1;
+    *out = (struct packed){0};
+    for (int k = 0; k < PART_SHAPE; k++)
+        if (read_part(c, t->part[k], &part[k], e))
+            goto out;
+    if (strcmp(scales->dtype, "F32") && strcmp(scales->dtype, "F16") && strcmp(scales->dtype, "BF16")) {
+        error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", scales->name, scales->dtype);
+        goto out;
+    }
+    if (!(wide = memory_new(count, sizeof *wide, scales->name, e)))
+        goto out;
+    values_to_f32(width == 4                        ? VALUES_F32
+                  : !strcmp(scales->dtype, "F16") ? VALUES_F16
+                                                   : VALUES_BF16,
+                  part[PART_SCALES], count, wide);
+    const struct packed_parts from = {
+        .codes = part[PART_CODES],
+        .zeros = part[PART_ZEROS],
+        .order = part[PART_ORDER],
+        .scales = wide,
+        .codes_bytes = t->bytes,
+        .zeros_bytes = t->part[PART_ZEROS] ? t->part[PART_ZEROS]->bytes : 0,
+        .order_bytes = t->part[PART_ORDER] ? t->part[PART_ORDER]->bytes : 0,
+        .scales_count = count,
+    };
+    if (packed_new(out, t->shape[0], t->shape[1], c->scheme.group, c->scheme.bits, true, e) ||
+        packed_unpack(&c->scheme, &from, out, e)) {
+        error_prefix(e, "%.200s", t->name);
+        goto out;
+    }
+    result = 0;
+out:
+    for (int k = 0; k < PARTS; k++)
+        free(part[k]);
+    free(wide);
+    if (result)
+        packed_free(out);
+    return result;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
 /* By its first bytes, or by its name, so that a damaged one is called that: 1, 0 or -1. */
 static int is_gguf(const char *path, struct error *e)
 {
@@ -314,7 +488,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, struct error *e)
     if (path_is_directory(path)) {
         if (read_config(c, e) || read_tokenizer(c, e) || open_directory(c, e))
             return -1;
-        return list_entries(c, e);
+        return list_entries(c, e) || (c->scheme.packing && combine(c, e)) ? -1 : 0;
     }
     const int gguf = is_gguf(path, e);
     if (gguf)
@@ -330,7 +504,7 @@ int checkpoint_open(struct checkpoint *c, const char *path, struct error *e)
     if (!c->file || open_file(c->file, path, e))
         return -1;
     c->files = 1;
-    return list_entries(c, e);
+    return list_entries(c, e) || (c->scheme.packing && combine(c, e)) ? -1 : 0;
 }
 
 void checkpoint_free(struct checkpoint *c)
@@ -342,6 +516,8 @@ void checkpoint_free(struct checkpoint *c)
     gguf_model_free(&c->gguf);
     free(c->file);
     free(c->entry);
+    free(c->stored);
+    free(c->names);
     json_decref(c->config);
     json_decref(c->generation);
     free(c->tokenizer);

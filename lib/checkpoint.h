@@ -13,16 +13,18 @@
 
 #include "error.h"
 #include "gguf_model.h"
+#include "packed.h"
 
 enum { CHECKPOINT_RANK_MAX = 8 };
 
 struct checkpoint_entry {
     const char *name;
-    const char *dtype; /* "F32", "BF16" … */
+    const char *dtype; /* "F32", "BF16" …; "INT": quantized, for checkpoint_read_packed() */
     int rank;
     size_t shape[CHECKPOINT_RANK_MAX];
-    size_t bytes;   /* as checkpoint_read() gives them */
+    size_t bytes;   /* as checkpoint_read() gives them: of an INT its packed codes */
     size_t file, at; /* which file of the checkpoint, and which entry of that */
+    const struct checkpoint_entry *part[PARTS]; /* of an INT; NULL: there is none */
 };
 
 struct checkpoint {
@@ -35,8 +37,11 @@ struct checkpoint {
     struct gguf_model gguf; /* or its files: */
     struct checkpoint_file *file;
     size_t files;
+    struct packed_scheme scheme;
     struct checkpoint_entry *entry;
     size_t count;
+    struct checkpoint_entry *stored; /* of a quantized checkpoint: the tensors of its files */
+    char *names;
 };
 
 /* Opens a checkpoint; the caller frees it, also after an error. */
@@ -47,5 +52,9 @@ void checkpoint_free(struct checkpoint *c);
  * tensor's end. */
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
+
+/* Reads a tensor of dtype INT; packed_free() frees it. */
+int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_entry *t,
+                           struct packed *out, struct error *e);
 
 #endif

@@ -293,7 +293,7 @@ static void unpack_iq2_s(const uint8_t *in, float *out)
     const uint8_t *q = in + 2, *signs = in + 34, *high = in + 66, *scales = in + 74;
     const float d = half_at(in);
     for (size_t k = 0; k < 32; k++) {
-        const unsigned point = q[k] | (high[k / 4] >> k % 4 * 2 & 3u) << 8;
+        const unsigned point = q[k] | ((unsigned)high[k / 4] >> k % 4 * 2 & 3) << 8;
         put_point(gguf_iq2_s[point], 2, iq2_values, signs[k], iq2_scale(d, scales, k / 2), 8,
                   out + 8 * k);
     }
@@ -319,7 +319,7 @@ static void unpack_iq3_s(const uint8_t *in, float *out)
     const float d = half_at(in);
     for (size_t k = 0; k < 64; k++) {
         const size_t s = k / 8;
-        const unsigned point = q[k] | (high[s] >> k % 8 & 1u) << 8;
+        const unsigned point = q[k] | ((unsigned)high[s] >> k % 8 & 1) << 8;
         const float ds = d * (float)(1 + 2 * (scales[s / 2] >> s % 2 * 4 & 15));
         put_point(gguf_iq3_s[point], 3, values, (unsigned)signs[k / 2] >> k % 2 * 4, ds, 4,
                   out + 4 * k);

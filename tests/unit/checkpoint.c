@@ -164,10 +164,57 @@ static void test_operands(void **state)
     refused(scratch_path("shards"), "three.bin: cannot open it");
 }
 
+/* Quantized layouts, each against the floats that it stands for; then damaged. */
+static void test_packed(void **state)
+{
+    static const char *const names[] = {"gptq2", "gptq3", "gptq4", "gptq8", "gptq4-act-order",
+                                        "gptq4-v2", "awq", "compressed4", "compressed4-zeros",
+                                        "compressed3"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct checkpoint c;
+        struct packed p;
+        struct error e;
+        char path[256];
+        float row[64];
+        size_t seen = 0;
+        snprintf(path, sizeof path, "tests/data/packed/%s", names[i]);
+        assert_done(checkpoint_open(&c, path, &e), e);
+        struct golden want = golden_tensor("tests/data/packed/expected.safetensors", names[i]);
+        assert_null(json_object_get(c.config, "quantization_config"));
+        for (size_t k = 0; k < c.count; k++) {
+            const struct checkpoint_entry *t = &c.entry[k];
+            if (strcmp(t->dtype, "INT"))
+                continue;
+            assert_string_equal(t->name, "x.weight");
+            assert_int_equal(t->shape[0], want.shape[0]);
+            assert_int_equal(t->shape[1], want.shape[1]);
+            assert_done(checkpoint_read_packed(&c, t, &p, &e), e);
+            assert_true((p.g_idx != NULL) == (strstr(names[i], "order") != NULL));
+            for (size_t r = 0; r < p.rows; r++) {
+                packed_row(&p, r, row);
+                if (memcmp(row, (float *)want.data + r * p.cols, p.cols * 4))
+                    fail_msg("%s: row %zu differs", names[i], r);
+            }
+            packed_free(&p);
+            seen++;
+        }
+        assert_int_equal(seen, 1);
+        golden_free(&want);
+        checkpoint_free(&c);
+    }
+    make_file("d/config.json", "{\"quantization_config\":{\"quant_method\":\"sorcery\"}}");
+    refused(scratch_path("d"), "'sorcery' is not read");
+    make_file("d/config.json",
+              "{\"quantization_config\":{\"quant_method\":\"gptq\",\"bits\":5}}");
+    refused(scratch_path("d"), "5 bits of gptq");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operands),
+        cmocka_unit_test(test_packed),
         cmocka_unit_test(test_bins),
         cmocka_unit_test(test_stories),
     };

@@ -69,29 +69,31 @@ static const char *made(const void *bytes, size_t n)
     return path;
 }
 
+#define MADE(text) made(text, sizeof text - 1)
+
 static void test_refused(void **state)
 {
     (void)state;
     refused(DATA "nested.bin", "a: is a dictionary, not a tensor");
     refused(DATA "module.bin", "asks for 'torch.nn.modules.linear.Linear'");
     refused(DATA "sparse.bin", "asks for 'torch._utils._rebuild_sparse_tensor'");
-    refused(made("\x80\2]q\0.", 6), "its pickle holds a list");
-    refused(made("\x80\2cos\nsystem\nX\4\0\0\0true\x85R.", 28), "asks for 'os.system'");
-    refused(made("\x80\4\x8c\2os\x8c\6system\x93.", 16), "asks for 'os.system'");
-    refused(made("cposix\nsystem\n(S'x'\ntR.", 23), "asks for 'posix.system'");
-    refused(made("(S'x'\n.", 7), "opcode STRING");
-    refused(made("\x80\2ctorch\nFloatStorage\n)R.", 25), "calls 'torch.FloatStorage'");
-    refused(made("\x80\2)R.", 5), "empty stack");
-    refused(made("\x80\2Nh\5.", 6), "did not keep");
-    refused(made("\x80\2Nr\xff\xff\xff\x7f.", 9), "memo has a gap");
-    refused(made("\x80\2X\xff\xff\xff\x7f.", 8), "has a text of");
-    refused(made("\x80\2}(Nu.", 7), "a key without a value");
-    refused(made("\x80\2t.", 4), "did not begin");
-    refused(made("\x80\2\x81.", 4), "opcode NEWOBJ");
-    refused(made("\x80\2NNb.", 6), "BUILD");
-    refused(made("\x80\2NN", 4), "ends early");
-    refused(made("\x80\1N.", 4), "protocol 1");
-    refused(made("PK\3\4", 4), "too small for a zip");
+    refused(MADE("\x80\2]q\0."), "its pickle holds a list");
+    refused(MADE("\x80\2cos\nsystem\nX\4\0\0\0true\x85R."), "asks for 'os.system'");
+    refused(MADE("\x80\4\x8c\2os\x8c\6system\x93."), "asks for 'os.system'");
+    refused(MADE("cposix\nsystem\n(S'x'\ntR."), "asks for 'posix.system'");
+    refused(MADE("(S'x'\n."), "opcode STRING");
+    refused(MADE("\x80\2ctorch\nFloatStorage\n)R."), "calls 'torch.FloatStorage'");
+    refused(MADE("\x80\2)R."), "empty stack");
+    refused(MADE("\x80\2Nh\5."), "did not keep");
+    refused(MADE("\x80\2Nr\xff\xff\xff\x7f."), "memo has a gap");
+    refused(MADE("\x80\2X\xff\xff\xff\x7f."), "has a text of");
+    refused(MADE("\x80\2}(Nu."), "a key without a value");
+    refused(MADE("\x80\2t."), "did not begin");
+    refused(MADE("\x80\2\x81."), "opcode NEWOBJ");
+    refused(MADE("\x80\2NNb."), "BUILD");
+    refused(MADE("\x80\2NN"), "ends early");
+    refused(MADE("\x80\1N."), "protocol 1");
+    refused(MADE("PK\3\4"), "too small for a zip");
 }
 
 /* Every file that is cut, or has a byte changed, is refused or holds tensors that can be read. */
