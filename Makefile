@@ -65,6 +65,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
+$(BUILD)/render/render-page.o: render/page.css render/page.js
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -178,7 +179,7 @@ CALIBRATION_FILES = $(sort $(wildcard $(DATA)/calibration/*.*))
 CALIBRATIONS = $(foreach f,$(CALIBRATION_FILES),$(call text_name,$(f)))
 # Other data sets: DATA/READER, a folder for some readers, its first file for others.
 READERS = $(foreach r,freebaseqa mmlu triviaqa cnndm mtbench tasks,$(if $(wildcard $(DATA)/$(r)/.),$(r)))
-reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*))))
+reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*)) $(wildcard $(DATA)/$(1)/qa/*dev.json)))
 reader_options = $(if $(filter triviaqa,$(1)),$(if $(wildcard $(DATA)/triviaqa/evidence/.),--evidence $(DATA)/triviaqa/evidence))
 FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
 figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))
@@ -260,10 +261,15 @@ $(foreach f,$(FIGURE_FOLDERS),$(eval $(call figure_rule,$(f))))
 $(OUT)/report.xlsx: $(OUT)/report.db $(OUT)/stamps/render-workbook $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
 	@$(say) kick render-workbook -q -D $< $(FIGURE_FOLDERS) -o $@
 
+# Figures as one reads them: the headline first, 2 before 14.
+READING_ORDER = $(filter %/figure-headline,$(FIGURE_FOLDERS)) $(shell printf '%s\n' $(filter-out %/figure-headline,$(FIGURE_FOLDERS)) | LC_ALL=C sort -V)
+$(OUT)/report.html: $(OUT)/report.db $(OUT)/stamps/render-page $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
+	@$(say) kick render-page -q -D $< --title 'Compressed models, re-evaluated' $(READING_ORDER) -o $@
+
 report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
-report: $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
+report: $(OUT)/report.html $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
-	@echo "The report is in $(OUT): report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+	@echo "The report is in $(OUT): report.html, report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
 
 # Times and host are in a stream of their own; report and database hold none.
 bench: programs

@@ -17,6 +17,7 @@
 #include "memory.h"
 #include "query.h"
 #include "stream.h"
+#include "tally.h"
 
 /* schema.sql, as a string; the path is relative to where make runs. */
 __asm__(".section .rodata\n"
@@ -31,7 +32,7 @@ extern const char schema_sql[];
 
 enum { BUSY_MILLISECONDS = 60000 };
 
-enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, STATEMENTS };
+enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     [FIND] = "SELECT end_digest FROM result WHERE id = ?1",
@@ -50,6 +51,8 @@ static const char *const sql[STATEMENTS] = {
     [WINDOW] = "INSERT INTO window VALUES (?1, ?2, ?3, ?4)",
     [ITEM] = "INSERT INTO item VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [METRIC] = "INSERT INTO metric VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SCORE] = "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [PAIRED] = "INSERT INTO paired VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 };
 
 struct load {
@@ -381,6 +384,160 @@ static int load_item(struct load *l, const json_t *o, const char *id, struct err
     return rc ? rc : insert(l, ITEM, e);
 }
 
+/* ---- scores ------------------------------------------------------------------------------------ */
+
+/* What is averaged over items: numbers of a record, or of its "scores". */
+static const char *const rules[] = {
+    "strict",   "paper",    "contains",      "paper_output", "strict_norm", "letter",
+    "strict_f1", "paper_f1", "unique_tokens", "repetition",   NULL,
+};
+
+static int tally_value(struct tally *t, const json_t *o, const char *rule, const json_t *v,
+                       struct error *e)
+{
+    const char *group = json_string_value(json_object_get(o, "group"));
+    const char *discipline = json_string_value(json_object_get(o, "discipline"));
+    double x = json_is_boolean(v) ? json_is_true(v) : json_number_value(v);
+    if (!(json_is_number(v) || json_is_boolean(v)) || !isfinite(x))
+        return 0;
+    if (tally_add(t, rule, "all", "", x, e) || (group && tally_add(t, rule, "group", group, x, e)))
+        return -1;
+    return discipline ? tally_add(t, rule, "discipline", discipline, x, e) : 0;
+}
+
+static int tally_item(struct tally *t, const json_t *o, struct error *e)
+{
+    const char *quality;
+    json_t *v;
+    for (size_t i = 0; rules[i]; i++)
+        if (tally_value(t, o, rules[i], json_object_get(o, rules[i]), e))
+            return -1;
+    json_object_foreach (json_object_get(o, "scores"), quality, v)
+        if (tally_value(t, o, quality, v, e))
+            return -1;
+    return 0;
+}
+
+static int load_scores(struct load *l, const struct tally *t, const char *id, struct error *e)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct tally_entry *x = &t->entry[i];
+        sqlite3_stmt *s = l->s[SCORE];
+        struct interval interval;
+        double mean;
+        if (tally_interval(x, &mean, &interval, e))
+            return -1;
+        bind_text(s, 1, id);
+        bind_text(s, 2, x->rule);
+        bind_text(s, 3, x->grouping);
+        bind_text(s, 4, x->part);
+        sqlite3_bind_int64(s, 5, (sqlite3_int64)x->count);
+        bind_number(s, 6, mean);
+        bind_number(s, 7, interval.low);
+        bind_number(s, 8, interval.high);
+        bind_text(s, 9, x->binary ? "wilson" : "bootstrap");
+        if (insert(l, SCORE, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Pairs of a variant's and its dense model's values (?1 and ?2 are the results): what one rule of a
+ * result amounts to. */
+static const struct {
+    const char *rule, *pairs;
+} paired_rules[] = {
+    {"perplexity_ratio",
+     "SELECT a.nll_sum_nats / (a.token_count - 1) - b.nll_sum_nats / (b.token_count - 1) "
+     "FROM window AS a JOIN window AS b ON b.result_id = ?2 AND b.window = a.window "
+     "WHERE a.result_id = ?1 AND a.token_count > 1 AND b.token_count = a.token_count "
+     "ORDER BY a.window"},
+#define PAIRED_ITEMS(value)                                                                         \
+    "WITH v AS (SELECT result_id, item, " value " AS x FROM item WHERE result_id IN (?1, ?2)) "    \
+    "SELECT b.x - a.x FROM v AS a JOIN v AS b ON b.result_id = ?2 AND b.item = a.item "             \
+    "WHERE a.result_id = ?1 ORDER BY a.item"
+    {"strict", PAIRED_ITEMS("strict_score")},
+    {"paper", PAIRED_ITEMS("paper_score")},
+    {"paper_excess", "SELECT paper_score - strict_score FROM item WHERE result_id = ?1 AND ?2 "
+                     "IS NOT NULL ORDER BY item"},
+    {"coherence", PAIRED_ITEMS("json_extract(record, '$.scores.coherence')")},
+    {"consistency", PAIRED_ITEMS("json_extract(record, '$.scores.consistency')")},
+    {"fluency", PAIRED_ITEMS("json_extract(record, '$.scores.fluency')")},
+    {"relevance", PAIRED_ITEMS("json_extract(record, '$.scores.relevance')")},
+};
+
+static int pair_one(struct load *l, sqlite3_stmt *pairs, const char *id, const char *dense,
+                    size_t which, struct error *e)
+{
+    struct tally t = {0};
+    int step, rc = -1;
+    bind_text(pairs, 1, id);
+    bind_text(pairs, 2, dense);
+    while ((step = sqlite3_step(pairs)) == SQLITE_ROW)
+        if (sqlite3_column_type(pairs, 0) != SQLITE_NULL &&
+            tally_add(&t, "", "", "", sqlite3_column_double(pairs, 0), e))
+            goto out;
+    if (step != SQLITE_DONE) {
+        rc = db_error(l, e);
+        goto out;
+    }
+    rc = 0;
+    if (t.count) {
+        struct interval interval;
+        double mean;
+        sqlite3_stmt *s = l->s[PAIRED];
+        tally_normal(t.entry->value, t.entry->count, &mean, &interval);
+        if (!which) {
+            mean = fmath_exp(mean);
+            interval.low = isfinite(interval.low) ? fmath_exp(interval.low) : NAN;
+            interval.high = isfinite(interval.high) ? fmath_exp(interval.high) : NAN;
+        }
+        if (isfinite(mean)) {
+            bind_text(s, 1, id);
+            bind_text(s, 2, paired_rules[which].rule);
+            sqlite3_bind_int64(s, 3, (sqlite3_int64)t.entry->count);
+            bind_number(s, 4, mean);
+            bind_number(s, 5, interval.low);
+            bind_number(s, 6, interval.high);
+            rc = insert(l, PAIRED, e);
+        }
+    }
+out:
+    sqlite3_reset(pairs);
+    tally_free(&t);
+    return rc;
+}
+
+/* Differences from the dense models, anew: a dense result may come after those that lean on it. */
+static int load_pairs(struct load *l, struct error *e)
+{
+    if (execute(l, "DELETE FROM paired", e))
+        return -1;
+    for (size_t i = 0; i < sizeof paired_rules / sizeof *paired_rules; i++) {
+        sqlite3_stmt *list = NULL, *pairs = NULL;
+        int rc = -1, step;
+        if (sqlite3_prepare_v2(l->db, "SELECT d.result_id, d.dense_id FROM dense_result AS d JOIN "
+                                      "result AS r ON r.id = d.result_id WHERE (r.task = "
+                                      "'perplexity') = (?1 = 0) ORDER BY 1, 2",
+                               -1, &list, NULL) == SQLITE_OK &&
+            sqlite3_prepare_v2(l->db, paired_rules[i].pairs, -1, &pairs, NULL) == SQLITE_OK) {
+            sqlite3_bind_int64(list, 1, (sqlite3_int64)i);
+            for (rc = 0; !rc && (step = sqlite3_step(list)) == SQLITE_ROW;)
+                rc = pair_one(l, pairs, (const char *)sqlite3_column_text(list, 0),
+                              (const char *)sqlite3_column_text(list, 1), i, e);
+            if (!rc && step != SQLITE_DONE)
+                rc = db_error(l, e);
+        } else {
+            db_error(l, e);
+        }
+        sqlite3_finalize(list);
+        sqlite3_finalize(pairs);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
 static int metric(struct load *l, const char *id, const char *name, double value, double stderror,
                   double low, double high, struct error *e)
 {
@@ -441,6 +598,7 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
     char *id = strdup(stream_header_id(r)), *before = NULL;
     struct stream_record record;
     sqlite3_int64 count = 0;
+    struct tally scores = {0};
     bool summary = false;
     int rc = -1, more;
     if (!id) {
@@ -462,7 +620,7 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         if (json_object_get(o, "window")) {
             failed = load_window(l, o, id, e);
         } else if (json_object_get(o, "item")) {
-            failed = load_item(l, o, id, e);
+            failed = load_item(l, o, id, e) || tally_item(&scores, o, e);
         } else if (json_object_get(o, "summary")) {
             summary = true;
             failed = load_summary(l, json_object_get(o, "summary"), id, "", e);
@@ -492,12 +650,13 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         bind_text(l->s[FINISH], 1, id);
         sqlite3_bind_int64(l->s[FINISH], 2, count);
         bind_text(l->s[FINISH], 3, digest);
-        if (insert(l, FINISH, e))
+        if (insert(l, FINISH, e) || load_scores(l, &scores, id, e))
             goto out;
         l->loaded++;
     }
     rc = 0;
 out:
+    tally_free(&scores);
     free(id);
     free(before);
     return rc;
@@ -581,6 +740,8 @@ static int run(struct cli *c, struct error *e)
         rc = load_file(&l, c->operand_list[i], e);
         cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
     }
+    if (!rc && l.loaded)
+        rc = load_pairs(&l, e);
     if (!rc)
         rc = execute(&l, "COMMIT", e);
     for (int i = 0; i < STATEMENTS; i++)
@@ -598,7 +759,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "analyze-load",
-        .revision = 1,
+        .revision = 2,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
         .flags = CLI_OPERANDS | CLI_TEXT_OUT,

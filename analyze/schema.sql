@@ -5,7 +5,7 @@
 -- a *_percent column (views only) from 0 to 100. NULL means: not applicable, or not finite.
 
 PRAGMA application_id = 1802068843; -- 'kick'
-PRAGMA user_version = 1;            -- raised whenever a reader of the old schema would go wrong
+PRAGMA user_version = 2;            -- raised whenever a reader of the old schema would go wrong
 
 -- One compressed, or dense, model.
 CREATE TABLE variant (
@@ -87,6 +87,31 @@ CREATE TABLE metric (
     PRIMARY KEY (result_id, metric)
 ) STRICT, WITHOUT ROWID;
 
+-- Scores of a task: the mean of one rule over all items, or over a part of them.
+CREATE TABLE score (
+    result_id   TEXT NOT NULL REFERENCES result (id),
+    rule        TEXT NOT NULL,    -- strict, paper, contains …; of a judge: coherence …; unique_tokens
+    part_kind   TEXT NOT NULL CHECK (part_kind IN ('all', 'group', 'discipline')),
+    part        TEXT NOT NULL,    -- '' for all; a subject, bucket …
+    item_count  INTEGER NOT NULL CHECK (item_count > 0), -- with a score; skipped ones are not counted
+    mean        REAL NOT NULL,
+    low         REAL,             -- 95 % interval
+    high        REAL,
+    interval    TEXT NOT NULL CHECK (interval IN ('wilson', 'bootstrap')),
+    PRIMARY KEY (result_id, rule, part_kind, part)
+) STRICT, WITHOUT ROWID;
+
+-- The same items, or windows of text, of a variant and of its dense model.
+CREATE TABLE paired (
+    result_id  TEXT NOT NULL REFERENCES result (id),
+    rule       TEXT NOT NULL,  -- as in score; paper_excess: paper - strict of the variant; perplexity_ratio: exp of the mean difference of the windows' nll
+    pair_count INTEGER NOT NULL CHECK (pair_count > 0),
+    difference REAL NOT NULL,  -- dense - variant, mean of the pairs: what was lost; or the ratio
+    low        REAL,           -- 95 % interval: ∓ 1.96 standard errors of the mean difference
+    high       REAL,
+    PRIMARY KEY (result_id, rule)
+) STRICT, WITHOUT ROWID;
+
 -- ---- for people -------------------------------------------------------------------------------
 
 -- One row a variant, as a reader would list them: dense first, then by method and strength.
@@ -125,6 +150,56 @@ LEFT JOIN result AS dr ON dr.variant_id = v.checkpoint_id AND dr.task = r.task
      AND dr.data_digest = r.data_digest AND dr.definition = r.definition
 LEFT JOIN metric AS dp ON dp.result_id = dr.id AND dp.metric = 'perplexity'
 WHERE r.task = 'perplexity';
+
+-- Each result beside the dense model's on the same data under the same definition.
+CREATE VIEW dense_result AS
+SELECT r.id AS result_id, d.id AS dense_id
+FROM result AS r
+JOIN variant AS v ON v.id = r.variant_id
+JOIN result AS d ON d.variant_id = v.checkpoint_id AND d.task = r.task AND d.mode IS r.mode AND d.judge IS r.judge
+     AND d.data_digest = r.data_digest AND d.definition = r.definition;
+
+-- How many samples each variant was calibrated on, and whether that is what most of its model's variants
+-- have (the others belong to comparisons of that count).
+CREATE VIEW calibration AS
+WITH counted AS (
+    SELECT v.id, v.checkpoint_id, (SELECT max(json_extract(s.value, '$.options.count')) FROM json_each(v.steps) AS s)
+           AS sample_count FROM variant AS v),
+usual AS (
+    SELECT checkpoint_id, sample_count, row_number() OVER (PARTITION BY checkpoint_id ORDER BY count(*) DESC, sample_count DESC)
+           AS place FROM counted WHERE sample_count IS NOT NULL GROUP BY checkpoint_id, sample_count)
+SELECT c.id AS variant_id, c.sample_count, coalesce(c.sample_count = u.sample_count, 1) AS is_usual
+FROM counted AS c LEFT JOIN usual AS u ON u.checkpoint_id = c.checkpoint_id AND u.place = 1;
+
+-- What every variant scored, in percent (but for counts), beside the dense model.
+CREATE VIEW scores AS
+SELECT v.model, v.role,
+       CASE r.task WHEN 'factoid' THEN 'Factoid QA' WHEN 'choice' THEN 'Multiple choice'
+                   WHEN 'retrieval' THEN CASE r.mode WHEN 'open' THEN 'Open-book QA' ELSE 'Closed-book QA' END
+                   WHEN 'summary' THEN 'Summaries' WHEN 'chat' THEN 'Instructions' ELSE r.task END AS capability,
+       r.task, r.mode, r.judge, r.data_name, r.data_digest,
+       json_extract(r.definition, '$.shots') AS shots,
+       v.method_label AS method, v.method AS method_name, v.compression,
+       -- Groups of other than 128 weights are series of their own.
+       CASE WHEN v.compression = 'quantized' AND v.group_columns NOT IN (0, 128)
+            THEN v.method_label || ' g' || v.group_columns ELSE v.method_label END AS series,
+       100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
+       v.bits_per_weight, v.stored_bytes, c.sample_count, c.is_usual,
+       s.rule, s.part_kind, s.part, s.item_count, s.interval,
+       s.mean, s.low, s.high, d.mean AS dense_mean, d.low AS dense_low, d.high AS dense_high,
+       100 * s.mean AS percent, 100 * s.low AS low_percent, 100 * s.high AS high_percent,
+       100 * d.mean AS dense_percent, 100 * d.low AS dense_low_percent, 100 * d.high AS dense_high_percent,
+       -- To sort by: roles, then methods, in the order in which reports list them.
+       CASE v.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END AS role_order,
+       CASE v.method WHEN 'dense' THEN 0 WHEN 'magnitude' THEN 1 WHEN 'wanda' THEN 2 WHEN 'sparsegpt' THEN 3
+                     WHEN 'rtn' THEN 4 WHEN 'gptq' THEN 5 WHEN 'awq' THEN 6 WHEN 'int8' THEN 7 ELSE 8 END AS method_order,
+       r.id AS result_id, v.id AS variant_id, v.checkpoint_id
+FROM score AS s
+JOIN result AS r ON r.id = s.result_id
+JOIN variant AS v ON v.id = r.variant_id
+JOIN calibration AS c ON c.variant_id = v.id
+LEFT JOIN dense_result AS dr ON dr.result_id = r.id
+LEFT JOIN score AS d ON d.result_id = dr.dense_id AND d.rule = s.rule AND d.part_kind = s.part_kind AND d.part = s.part;
 
 -- Where each number comes from: one row a step of its history.
 CREATE VIEW provenance AS

@@ -565,11 +565,17 @@ static int block_run(struct run *r, struct error *e)
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
-static int estimate(struct run *r, size_t *limit, struct error *e)
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What is held while inputs are measured, while a factor is made, and while a matrix is compressed:
+ * the most of these, beside a block of `width` bytes a weight. */
+static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *e)
 {
     const struct model *m = &r->c->model;
     const size_t cols[SITES] = {m->hidden, m->heads * m->head_dim, m->hidden, m->intermediate};
-    const uint64_t width = 4; /* bytes of a weight, at most */
     size_t batch = 0, cached = 0, widest = 0;
     for (size_t i = 0; i < r->set.count;) {
         const size_t n = batch_at(r, i), rows = r->row[i + n] - r->row[i];
@@ -584,13 +590,21 @@ static int estimate(struct run *r, size_t *limit, struct error *e)
     uint64_t bytes = model_parameters(m, true) / m->layers * width + cached;
     bytes += batch * forward_stride(m) * sizeof(float);
     bytes += forward_bytes(m, batch, r->set.longest, r->c->cli->threads);
+    uint64_t hessians = 0;
     for (size_t i = 0; i < SITES; i++) {
-        bytes += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(cols[i]) : 8 * cols[i];
+        hessians += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(cols[i]) : 8 * cols[i];
         widest = cols[i] > widest ? cols[i] : widest;
     }
-    if (r->c->statistic == STATISTIC_HESSIAN)
-        bytes += factor_bytes(widest) + (uint64_t)r->set.longest * widest * 4;
-    bytes += m->hidden * m->intermediate * (width + r->c->matrix_bytes);
+    const uint64_t matrix = m->hidden * m->intermediate * (width + r->c->matrix_bytes);
+    uint64_t most = larger(hessians + 2 * (uint64_t)r->set.longest * widest * sizeof(float),
+                           hessians + matrix);
+    if (r->c->statistic == STATISTIC_HESSIAN) {
+        most = larger(most, hessians + factor_bytes(m->hidden));
+        most = larger(most, hessian_bytes(widest) / 2 + factor_bytes(widest));
+        most = larger(most, factor_bytes(widest) / 2 + matrix);
+    }
+    /* The reader's last record, what is being written, and the frames of both streams. */
+    bytes += most + 2 * m->hidden * m->intermediate * width + ((uint64_t)16 << 20);
     const uint64_t rows = (uint64_t)r->row[r->set.count] * forward_stride(m) * sizeof(float);
     *limit = SPILL;
     if (r->c->cli->mem_max)
@@ -604,7 +618,7 @@ static int estimate(struct run *r, size_t *limit, struct error *e)
 }
 
 /* Draws the calibration set and makes room for its activations. */
-static int prepare(struct run *r, struct error *e)
+static int prepare(struct run *r, const struct tensor *embedding, struct error *e)
 {
     const struct model *m = &r->c->model;
     size_t limit;
@@ -623,7 +637,9 @@ static int prepare(struct run *r, struct error *e)
     for (size_t i = 0; i < r->set.count; i++)
         r->row[i + 1] = r->row[i] + r->set.sample[i].count;
     r->step = (r->row[r->set.count] + PROBES - 1) / PROBES;
-    if (estimate(r, &limit, e) || forward_new(&r->forward, m, r->c->pool, e) ||
+    const uint64_t width =
+        values_size(embedding->values == VALUES_INT ? VALUES_F32 : embedding->values);
+    if (estimate(r, width, &limit, e) || forward_new(&r->forward, m, r->c->pool, e) ||
         spill_new(&r->x, r->row[r->set.count], forward_stride(m) * sizeof(float), limit, e))
         return -1;
     r->c->kernels = forward_kernels(r->forward);
@@ -643,7 +659,7 @@ static int enter(struct run *r, enum model_role role, const struct tensor *t, st
     if (role != want)
         return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
                          usual);
-    if (r->entered == 0 && prepare(r, e))
+    if (r->entered == 0 && prepare(r, t, e))
         return -1;
     struct entry *list = memory_new(r->set.count, sizeof *list, "samples", e);
     if (!list)

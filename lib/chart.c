@@ -163,11 +163,11 @@ static void measure_y(struct chart *c, size_t row)
             include(l->point[j].high, f->y.log, &lo, &hi);
         }
     }
-    for (size_t r = 0; r < f->rows; r++)
-        if (f->share_y || r == row) {
-            include(f->base[r].value, f->y.log, &lo, &hi);
-            include(f->base[r].low, f->y.log, &lo, &hi);
-            include(f->base[r].high, f->y.log, &lo, &hi);
+    for (size_t i = 0; i < f->rows * f->panels; i++)
+        if (f->share_y || i / f->panels == row) {
+            include(f->base[i].value, f->y.log, &lo, &hi);
+            include(f->base[i].low, f->y.log, &lo, &hi);
+            include(f->base[i].high, f->y.log, &lo, &hi);
         }
     c->y = (struct scale){.log = f->y.log};
     scale_range(&c->y, lo, hi, 0.05, f->y.min, f->y.max);
@@ -194,11 +194,21 @@ static struct scale scale_x(const struct chart *c, size_t p)
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 
+/* Is the dense rule labelled here? Once in a row of panels, and wherever it stands elsewhere. */
+static bool base_labelled(const struct chart *c, size_t row, size_t p)
+{
+    double here = figure_base(c->f, row, p)->value;
+    if (c->place[p].empty || !isfinite(here))
+        return false;
+    return p == c->base_in || here != figure_base(c->f, row, c->base_in)->value;
+}
+
 /* Label text of the dense rule, with its value. */
-static const char *base_text(const struct figure *f, size_t row, char *out, size_t n)
+static const char *base_text(const struct chart *c, size_t row, size_t p, char *out, size_t n)
 {
     char number[SCALE_TEXT];
-    snprintf(out, n, "%s %s", f->baseline_label, scale_number(f->base[row].value, 3, number));
+    snprintf(out, n, "%s %s", c->f->baseline_label,
+             scale_number(figure_base(c->f, row, p)->value, 3, number));
     return out;
 }
 
@@ -244,9 +254,9 @@ static double gutter_of(struct chart *c, size_t p)
         if (c->label_in[s] == p && *f->series[s])
             w = fmax(w, width_of(c, f->series[s], LABEL_SIZE, false));
     char text[120];
-    for (size_t r = 0; r < f->rows && c->base_in == p; r++)
-        if (isfinite(f->base[r].value))
-            w = fmax(w, width_of(c, base_text(f, r, text, sizeof text), LABEL_SIZE, false));
+    for (size_t r = 0; r < f->rows; r++)
+        if (base_labelled(c, r, p))
+            w = fmax(w, width_of(c, base_text(c, r, p, text, sizeof text), LABEL_SIZE, false));
     return w > 0 ? fmin(w, 0.35 * c->width) + 13 : 0;
 }
 
@@ -286,27 +296,41 @@ static void size_panel(struct chart *c, size_t p)
     at->minimum = fmin(at->minimum, c->width - c->axis - at->gutter - MARGIN);
 }
 
-/* Breaks the panels into lines and shares out each line's width. */
-static void flow(struct chart *c)
+/* As many panels side by side as fit, at most `most`; returns the number of lines. */
+static size_t break_lines(struct chart *c, size_t most)
 {
-    const struct figure *f = c->f;
     double used = 0, available = c->width - c->axis - MARGIN;
-    c->lines = 1;
-    bool first = true;
-    for (size_t p = 0; p < f->panels; p++) {
+    size_t lines = 1, in_line = 0;
+    for (size_t p = 0; p < c->f->panels; p++) {
         struct place *at = &c->place[p];
         if (at->empty)
             continue;
-        double need = at->minimum + at->gutter + (first ? 0 : PANEL_GAP);
-        if (!first && used + need > available) {
-            c->lines++;
+        double need = at->minimum + at->gutter + (in_line ? PANEL_GAP : 0);
+        if (in_line && (in_line == most || used + need > available)) {
+            lines++;
             used = 0;
+            in_line = 0;
             need -= PANEL_GAP;
         }
-        at->line = c->lines - 1;
+        at->line = lines - 1;
         used += need;
-        first = false;
+        in_line++;
     }
+    return lines;
+}
+
+/* Breaks the panels into lines, as even as can be, and shares out each line's width. */
+static void flow(struct chart *c)
+{
+    const struct figure *f = c->f;
+    double available = c->width - c->axis - MARGIN;
+    size_t shown_panels = 0;
+    for (size_t p = 0; p < f->panels; p++)
+        shown_panels += !c->place[p].empty;
+    c->lines = break_lines(c, shown_panels);
+    for (size_t most = (shown_panels + c->lines - 1) / c->lines; most < shown_panels; most++)
+        if (break_lines(c, most) == c->lines)
+            break;
     for (size_t line = 0; line < c->lines; line++) {
         double rest = available, weight = 0;
         size_t n = 0;
@@ -400,6 +424,22 @@ static int draw_band(struct chart *c, const struct mark *m, size_t n, uint32_t c
     return rc;
 }
 
+/* What a marker stands for: "Wanda; Sparsity (%) 50; Perplexity 9.12 (95 %: 8.9 to 9.4)". */
+static int draw_value(struct chart *c, const struct figure_line *l, const struct figure_point *q)
+{
+    const struct figure *f = c->f;
+    const struct figure_panel *p = &f->panel[l->panel];
+    char text[512], x[SCALE_TEXT], y[SCALE_TEXT], low[SCALE_TEXT], high[SCALE_TEXT];
+    int n = snprintf(text, sizeof text, "%.80s%s%.80s%s%.80s; %.80s %s", f->series[l->series],
+                     *f->series[l->series] ? "; " : "", p->x.label, *p->x.label ? " " : "",
+                     p->x.category ? p->category[(size_t)q->x] : scale_number(q->x, 4, x), f->y.label,
+                     isfinite(q->y) ? scale_number(q->y, 4, y) : "∞");
+    if (isfinite(q->low) && isfinite(q->high) && n > 0 && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, " (95 %%: %s to %s)",
+                 scale_number(q->low, 4, low), scale_number(q->high, 4, high));
+    return draw_title(c->d, text, c->e);
+}
+
 static int draw_series(struct chart *c, const struct figure_line *l, const struct scale *sx,
                        bool under)
 {
@@ -453,11 +493,12 @@ static int draw_series(struct chart *c, const struct figure_line *l, const struc
         }
         for (size_t i = 0; i < n; i++)
             if (m[i].shown &&
-                draw_marker(c->d, m[i].x, m[i].y,
-                            m[i].beyond ? (m[i].above ? DRAW_TRIANGLE : DRAW_TRIANGLE_DOWN)
-                                        : style.shape,
-                            n > 12 && lines ? 0.85 * MARKER : MARKER, m[i].beyond, style.color,
-                            c->e))
+                (draw_marker(c->d, m[i].x, m[i].y,
+                             m[i].beyond ? (m[i].above ? DRAW_TRIANGLE : DRAW_TRIANGLE_DOWN)
+                                         : style.shape,
+                             n > 12 && lines ? 0.85 * MARKER : MARKER, m[i].beyond, style.color,
+                             c->e) ||
+                 draw_value(c, l, &l->point[i])))
                 goto out;
     }
     rc = 0;
@@ -515,9 +556,9 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
     size_t n = 0;
     char dense[120];
     double right = at->left + at->width;
-    if (c->base_in == p && isfinite(f->base[row].value)) {
-        double y = place_y(c, f->base[row].value);
-        label[n++] = (struct label){.text = base_text(f, row, dense, sizeof dense),
+    if (base_labelled(c, row, p)) {
+        double y = place_y(c, figure_base(f, row, p)->value);
+        label[n++] = (struct label){.text = base_text(c, row, p, dense, sizeof dense),
                                     .from_x = right, .from_y = y, .color = INK};
     }
     for (size_t i = 0; i < f->lines && !c->legend && n < LABELS_MAX; i++) {
@@ -715,7 +756,7 @@ static int draw_panel(struct chart *c, size_t row, size_t p, double top)
     }
     struct draw_box clip = {at->left - 4, top - 4, right + 4, bottom + 4};
     draw_clip(c->d, &clip);
-    const struct figure_baseline *b = &f->base[row];
+    const struct figure_baseline *b = figure_base(f, row, p);
     if (isfinite(b->low) && isfinite(b->high)) {
         double y0 = place_y(c, b->high), y1 = place_y(c, b->low);
         struct draw_point q[4] = {{at->left, y0}, {right, y0}, {right, y1}, {at->left, y1}};
@@ -852,12 +893,14 @@ int chart_draw(struct drawing **out, const struct figure *f, const struct chart_
     c.label_in = memory_new(f->series_count + 1, sizeof *c.label_in, "labels", e);
     if (!c.place || !c.label_in || drawing_new(&c.d, c.width, 40, e))
         goto out;
+    if (drawing_set_title(c.d, f->title, e))
+        goto out;
     measure_x(&c);
     for (size_t p = 0; p < f->panels; p++)
         any = any || !c.place[p].empty;
     if (!any) {
         /* Said on the page: an empty picture would look like a fault of the viewer. */
-        if (text_fit(&c, c.width / 2, 20, "no results for this figure yet", c.width - 2 * MARGIN,
+        if (text_fit(&c, c.width / 2, 20, f->empty, c.width - 2 * MARGIN,
                      font(LABEL_SIZE, AXIS, DRAW_CENTER, DRAW_MIDDLE)))
             goto out;
     } else {

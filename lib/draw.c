@@ -29,6 +29,7 @@ struct drawing {
     bool clipped;
     struct draw_box clip;
     PangoContext *pango;
+    char *title;
 };
 
 /* ---- text -------------------------------------------------------------------------------------- */
@@ -139,8 +140,10 @@ void drawing_free(struct drawing *d)
     for (size_t i = 0; i < d->count; i++) {
         free(d->item[i].point);
         free(d->item[i].text);
+        free(d->item[i].title);
     }
     free(d->item);
+    free(d->title);
     if (d->pango)
         g_object_unref(d->pango);
     free(d);
@@ -242,6 +245,26 @@ int draw_marker(struct drawing *d, double x, double y, enum draw_shape shape, do
     it->hollow = hollow;
     it->stroke = (struct draw_stroke){.color = color, .alpha = 1, .width = 0.8};
     return 0;
+}
+
+static int set_text(char **to, const char *text, struct error *e)
+{
+    free(*to);
+    *to = strdup(text);
+    return *to ? 0 : error_set(e, "out of memory for a title");
+}
+
+int draw_title(struct drawing *d, const char *text, struct error *e)
+{
+    for (size_t i = d->count; i-- > 0;)
+        if (d->item[i].kind == DRAW_MARKER)
+            return set_text(&d->item[i].title, text, e);
+    return 0;
+}
+
+int drawing_set_title(struct drawing *d, const char *text, struct error *e)
+{
+    return set_text(&d->title, text, e);
 }
 
 int draw_text(struct drawing *d, double x, double y, const char *text, struct draw_font font,
@@ -494,6 +517,7 @@ struct svg {
     struct buffer *out;
     cairo_t *c; /* scratch, for paths */
     PangoContext *pango;
+    struct drawing *measure; /* texts as texts: measured here; NULL: as outlines */
     struct error *e;
     bool failed;
 };
@@ -548,9 +572,8 @@ static void say_path(struct svg *s)
     cairo_path_destroy(path);
 }
 
-static void say_label(struct svg *s, const char *text)
+static void say_escaped(struct svg *s, const char *text)
 {
-    say(s, " aria-label=\"");
     for (; *text; text++)
         switch (*text) {
         case '&':
@@ -565,13 +588,50 @@ static void say_label(struct svg *s, const char *text)
         default:
             say(s, "%c", *text);
         }
-    say(s, "\"");
+}
+
+static void say_title(struct svg *s, const char *text)
+{
+    say(s, "<title>");
+    say_escaped(s, text);
+    say(s, "</title>");
+}
+
+/* A text as wide as it was measured, whatever the reader's font. */
+static void say_text(struct svg *s, const struct draw_item *it)
+{
+    static const char *const anchor[] = {
+        [DRAW_LEFT] = "start", [DRAW_CENTER] = "middle", [DRAW_RIGHT] = "end"};
+    char x[32], y[32], v[32];
+    const struct draw_font *f = &it->font;
+    double cap = draw_cap_height(f->size);
+    double down = f->down == DRAW_BASELINE ? 0 : f->down == DRAW_MIDDLE ? cap / 2 : cap;
+    decimal(it->point->x + (f->rotated ? down : 0), x);
+    decimal(it->point->y + (f->rotated ? 0 : down), y);
+    say(s, "<text x=\"%s\" y=\"%s\" font-size=\"%s\" fill=\"#%06x\"", x, y, decimal(f->size, v),
+        f->color);
+    if (f->across != DRAW_LEFT)
+        say(s, " text-anchor=\"%s\"", anchor[f->across]);
+    if (f->bold)
+        say(s, " font-weight=\"bold\"");
+    if (f->italic)
+        say(s, " font-style=\"italic\"");
+    if (f->rotated)
+        say(s, " transform=\"rotate(-90 %s %s)\"", x, y);
+    say(s, " textLength=\"%s\" lengthAdjust=\"spacingAndGlyphs\">",
+        decimal(draw_text_width(s->measure, it->text, f), v));
+    say_escaped(s, it->text);
+    say(s, "</text>\n");
 }
 
 static void say_item(struct svg *s, const struct draw_item *it)
 {
     char a[32];
     const struct draw_stroke *pen = &it->stroke;
+    if (it->kind == DRAW_TEXT && s->measure) {
+        say_text(s, it);
+        return;
+    }
     cairo_save(s->c);
     cairo_new_path(s->c);
     say(s, "<path");
@@ -612,13 +672,21 @@ static void say_item(struct svg *s, const struct draw_item *it)
         pango_cairo_layout_path(s->c, l);
         g_object_unref(l);
         cairo_restore(s->c); /* back to the page's coordinates; the path stays */
-        say_label(s, it->text);
+        say(s, " aria-label=\"");
+        say_escaped(s, it->text);
+        say(s, "\"");
         say_path(s);
         say(s, " fill=\"#%06x\"", it->font.color);
         break;
     }
     }
-    say(s, "/>\n");
+    if (it->title) {
+        say(s, ">");
+        say_title(s, it->title);
+        say(s, "</path>\n");
+    } else {
+        say(s, "/>\n");
+    }
     cairo_restore(s->c);
 }
 
@@ -627,11 +695,12 @@ static bool same_clip(const struct draw_item *a, const struct draw_item *b)
     return a->clipped == b->clipped && (!a->clipped || !memcmp(&a->clip, &b->clip, sizeof a->clip));
 }
 
-int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
+static int write_svg(const struct drawing *d, struct drawing *measure, struct buffer *out,
+                     struct error *e)
 {
     /* Without limits: cairo leaves glyphs out that lie off the surface, from paths too. */
     cairo_surface_t *surface = cairo_recording_surface_create(CAIRO_CONTENT_ALPHA, NULL);
-    struct svg s = {.out = out, .c = cairo_create(surface), .e = e};
+    struct svg s = {.out = out, .c = cairo_create(surface), .measure = measure, .e = e};
     cairo_scale(s.c, SVG_PRECISION, SVG_PRECISION);
     s.pango = pango_cairo_create_context(s.c);
     context_prepare(s.pango);
@@ -639,9 +708,14 @@ int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
     decimal(d->width, w);
     decimal(d->height, h);
     say(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%spt\" height=\"%spt\" "
-            "viewBox=\"0 0 %s %s\" role=\"img\">\n<rect width=\"%s\" height=\"%s\" "
-            "fill=\"#ffffff\"/>\n",
-        w, h, w, h, w, h);
+            "viewBox=\"0 0 %s %s\" role=\"img\"%s>\n",
+        w, h, w, h,
+        measure ? " font-family=\"DejaVu Sans, Verdana, Geneva, sans-serif\"" : "");
+    if (d->title) {
+        say_title(&s, d->title);
+        say(&s, "\n");
+    }
+    say(&s, "<rect width=\"%s\" height=\"%s\" fill=\"#ffffff\"/>\n", w, h);
     for (size_t i = 0; i < d->count; i++) {
         const struct draw_item *it = &d->item[i];
         if (it->clipped && (!i || !same_clip(it, it - 1))) {
@@ -665,6 +739,16 @@ int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
     if (s.failed)
         return -1;
     return status ? error_set(e, "svg: %s", cairo_status_to_string(status)) : 0;
+}
+
+int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e)
+{
+    return write_svg(d, NULL, out, e);
+}
+
+int drawing_svg_inline(struct drawing *d, struct buffer *out, struct error *e)
+{
+    return write_svg(d, d, out, e);
 }
 
 /* ---- pdf and png ------------------------------------------------------------------------------- */

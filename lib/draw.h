@@ -64,6 +64,7 @@ struct draw_item {
     bool clipped;
     struct draw_box clip;
     char *text;
+    char *title; /* marker: what it stands for, shown where somebody points at it (svg); or NULL */
     struct draw_font font;
     struct draw_box box; /* text: its ink on the page */
 };
@@ -89,6 +90,10 @@ int draw_marker(struct drawing *d, double x, double y, enum draw_shape shape, do
 int draw_text(struct drawing *d, double x, double y, const char *text, struct draw_font font,
               struct error *e);
 
+/* What the last marker stands for; what the whole drawing shows. Both are <title>s of the svg. */
+int draw_title(struct drawing *d, const char *text, struct error *e);
+int drawing_set_title(struct drawing *d, const char *text, struct error *e);
+
 /* Advance width of a text; height of capital letters at a size. */
 double draw_text_width(struct drawing *d, const char *text, const struct draw_font *font);
 double draw_cap_height(double size);
@@ -101,6 +106,9 @@ int drawing_check(const struct drawing *d, struct error *e);
 
 /* Paint into a buffer. The pdf's date is `date` (seconds since 1970). dpi is for png. */
 int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e);
+/* The same for a page: texts stay texts, in the reader's DejaVu Sans or another sans, as wide as
+ * they were measured. */
+int drawing_svg_inline(struct drawing *d, struct buffer *out, struct error *e);
 int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct buffer *out,
                 struct error *e);
 int drawing_png(const struct drawing *d, double dpi, struct buffer *out, struct error *e);

@@ -222,6 +222,7 @@ static int describe(struct figure *f, struct error *e)
     bool points;
     if (text_or(o, "the figure", "title", NULL, &f->title, e) ||
         text_or(o, "the figure", "label", f->name, &f->label, e) ||
+        text_or(o, "the figure", "empty", "no results for this figure yet", &f->empty, e) ||
         choice(o, "the figure", "kind", "lines", "points", &points, e) ||
         choice(o, "the figure", "intervals", "band", "bar", &f->bars, e) ||
         number_or(o, "the figure", "panel_height", 1.7, &f->panel_height, e) ||
@@ -428,9 +429,9 @@ static int by_place(const void *a, const void *b)
     return p->series < q->series ? -1 : p->series > q->series;
 }
 
-static int base_take(struct figure *f, size_t row, size_t r, struct error *e)
+static int base_take(struct figure *f, size_t row, size_t r, size_t panel, struct error *e)
 {
-    struct figure_baseline b, *have = &f->base[r];
+    struct figure_baseline b, *have = &f->base[r * f->panels + panel];
     if (number_at(f, row, f->baseline, &b.value, e) ||
         number_at(f, row, f->baseline_low, &b.low, e) ||
         number_at(f, row, f->baseline_high, &b.high, e))
@@ -440,7 +441,8 @@ static int base_take(struct figure *f, size_t row, size_t r, struct error *e)
     if (!isnan(have->value) && have->value != b.value)
         return error_set(e, "query.sql: row %zu: the baseline %s is %g, but %g in another row of "
                             "\"%s\"",
-                         row + 1, f->table.name[f->baseline], b.value, have->value, f->row[r]);
+                         row + 1, f->table.name[f->baseline], b.value, have->value,
+                         *f->row[r] ? f->row[r] : f->panel[panel].title);
     *have = b;
     return 0;
 }
@@ -485,19 +487,20 @@ static int sort_out(struct figure_own *own, struct error *e)
         if (name_index(own, &f->row, &f->rows, c, &r, e))
             return -1;
         if (f->rows > before) {
-            void *q = memory_resize(f->base, f->rows, sizeof *f->base, "baselines", e);
+            void *q = memory_resize(f->base, f->rows * f->panels, sizeof *f->base, "baselines", e);
             if (!q)
                 return -1;
             f->base = q;
-            f->base[r] = (struct figure_baseline){NAN, NAN, NAN};
+            for (size_t p = 0; p < f->panels; p++)
+                f->base[r * f->panels + p] = (struct figure_baseline){NAN, NAN, NAN};
         }
-        if (f->baseline != FIGURE_NONE && base_take(f, row, r, e))
-            return -1;
         for (size_t p = 0; p < f->panels; p++) {
             const struct figure_panel *panel = &f->panel[p];
             if (panel->where != FIGURE_NONE &&
                 !equal(panel->equals, table_cell(&f->table, row, panel->where)))
                 continue;
+            if (f->baseline != FIGURE_NONE && base_take(f, row, r, p, e))
+                return -1;
             c = f->series_column == FIGURE_NONE ? &none
                                                 : table_cell(&f->table, row, f->series_column);
             if (name_index(own, &f->series, &f->series_count, c, &s, e) ||
@@ -588,6 +591,18 @@ out:
     return rc;
 }
 
+/* Instead of a caption, and of a picture, where nothing is to be shown: what is missing. */
+static int empty_say(struct figure *f, struct error *e)
+{
+    for (size_t i = 0; i < f->lines; i++)
+        for (size_t j = 0; j < f->line[i].count; j++)
+            if (!isnan(f->line[i].point[j].y))
+                return 0;
+    free(f->caption);
+    f->caption = strdup(f->empty);
+    return f->caption ? 0 : error_set(e, "out of memory");
+}
+
 /* ---- whole ------------------------------------------------------------------------------------- */
 
 int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct error *e)
@@ -605,11 +620,11 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
     if (!(f->json = json_read_file(description, FILE_MAX, e)))
         goto out;
     if (only_keys(f->json, description,
-                  "title|label|kind|rows|panels|y|series|baseline|intervals|panel_height|columns",
+                  "title|label|kind|rows|panels|y|series|baseline|intervals|panel_height|columns|empty",
                   e) ||
         file_read(query, FILE_MAX, &sql, &n, e) || query_run(&f->table, db, sql, query, e))
         goto out;
-    if (describe(f, e) || sort_out(own, e) || caption_read(f, folder, db, e)) {
+    if (describe(f, e) || sort_out(own, e) || caption_read(f, folder, db, e) || empty_say(f, e)) {
         error_prefix(e, "%s", description);
         goto out;
     }
@@ -650,6 +665,11 @@ void figure_free(struct figure *f)
     free(own);
 }
 
+const struct figure_baseline *figure_base(const struct figure *f, size_t row, size_t panel)
+{
+    return &f->base[row * f->panels + panel];
+}
+
 const char *figure_text(const struct figure_column *c, const struct cell *cell, char *out, size_t n)
 {
     double x = cell_number(cell);
@@ -671,6 +691,53 @@ const char *figure_heading(const struct figure_column *c, char *out, size_t n)
     else
         snprintf(out, n, "%s", c->label);
     return out;
+}
+
+bool figure_numeric(const struct figure *f, size_t column)
+{
+    bool any = false;
+    for (size_t r = 0; r < f->table.rows; r++) {
+        enum cell_type t = table_cell(&f->table, r, column)->type;
+        if (t == CELL_TEXT)
+            return false;
+        any = any || t != CELL_NULL;
+    }
+    return any;
+}
+
+bool figure_visible(const struct figure *f, const struct figure_column *c)
+{
+    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
+        if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
+            return true;
+    return false;
+}
+
+static int csv_field(struct buffer *out, const char *s, const char *end, struct error *e)
+{
+    bool quoted = strpbrk(s, "\",\r\n");
+    int failed = quoted ? buffer_append(out, "\"", 1, e) : 0;
+    for (; *s && !failed; s++)
+        failed = (*s == '"' && buffer_append(out, s, 1, e)) || buffer_append(out, s, 1, e);
+    return failed || (quoted && buffer_append(out, "\"", 1, e)) ||
+                   buffer_append(out, end, strlen(end), e)
+               ? -1
+               : 0;
+}
+
+int figure_csv(const struct figure *f, struct buffer *out, struct error *e)
+{
+    const struct table *t = &f->table;
+    char text[128];
+    for (size_t i = 0; i < t->columns; i++)
+        if (csv_field(out, t->name[i], i + 1 < t->columns ? "," : "\r\n", e))
+            return -1;
+    for (size_t r = 0; r < t->rows; r++)
+        for (size_t i = 0; i < t->columns; i++)
+            if (csv_field(out, cell_exact(table_cell(t, r, i), text, sizeof text),
+                          i + 1 < t->columns ? "," : "\r\n", e))
+                return -1;
+    return 0;
 }
 
 static int by_version(const void *a, const void *b)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "error.h"
+#include "memory.h"
 #include "query.h"
 
 #define FIGURE_NONE ((size_t)-1)
@@ -61,6 +62,7 @@ struct figure_baseline {
 struct figure {
     char *name; /* of the folder */
     const char *title, *label;
+    const char *empty;   /* what to say where there is nothing to show */
     enum figure_kind kind;
     bool bars;           /* intervals as bars rather than bands */
     double panel_height; /* inches */
@@ -79,7 +81,7 @@ struct figure {
     size_t series_count;
     size_t baseline, baseline_low, baseline_high; /* columns */
     const char *baseline_label;
-    struct figure_baseline *base; /* one for each row of panels */
+    struct figure_baseline *base; /* (rows, panels) */
 
     struct figure_column *column; /* those of "columns" in order, then the others */
     size_t columns;
@@ -95,12 +97,22 @@ struct figure {
 int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct error *e);
 void figure_free(struct figure *f);
 
+/* The rule of a panel. */
+const struct figure_baseline *figure_base(const struct figure *f, size_t row, size_t panel);
+
 /* The cell as people read it (decimals of its column, "" for NULL). */
 const char *figure_text(const struct figure_column *c, const struct cell *cell, char *out,
                         size_t n);
 
 /* Label with its unit: "Stored size (MB)". */
 const char *figure_heading(const struct figure_column *c, char *out, size_t n);
+
+/* All numbers (they are set right)? Shown to people: not hidden, and something in it? */
+bool figure_numeric(const struct figure *f, size_t column);
+bool figure_visible(const struct figure *f, const struct figure_column *c);
+
+/* RFC 4180: every column of the query under its own name, every digit. */
+int figure_csv(const struct figure *f, struct buffer *out, struct error *e);
 
 /* Folders in dir (NULL: reports here, else those installed with the programs) that hold a
  * figure.json, in natural order (figure-2 before figure-10); each path and the list are malloc'ed.

@@ -59,28 +59,6 @@ static size_t width_of(const char *s)
     return n;
 }
 
-/* Numbers are set right, texts left. */
-static bool numeric(const struct figure *f, size_t column)
-{
-    bool any = false;
-    for (size_t r = 0; r < f->table.rows; r++) {
-        enum cell_type t = table_cell(&f->table, r, column)->type;
-        if (t == CELL_TEXT)
-            return false;
-        any = any || t != CELL_NULL;
-    }
-    return any;
-}
-
-/* A column with nothing in it is not shown to people. */
-static bool visible(const struct figure *f, const struct figure_column *c)
-{
-    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
-        if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
-            return true;
-    return false;
-}
-
 static const char *text_at(const struct figure *f, const struct figure_column *c, size_t row,
                            char *out)
 {
@@ -117,7 +95,7 @@ static int table_text(struct page *p, const struct figure *f)
     bool units = false, first = true;
     for (size_t i = 0; i < f->columns; i++) {
         const struct figure_column *c = &f->column[i];
-        if (!visible(f, c) || constant(f, c->column))
+        if (!figure_visible(f, c) || constant(f, c->column))
             continue;
         width[i] = width_of(c->label);
         size_t unit = *c->unit ? width_of(c->unit) + 2 : 0;
@@ -134,7 +112,7 @@ static int table_text(struct page *p, const struct figure *f)
     put(p, "\n");
     for (size_t i = 0; i < f->columns; i++) {
         const struct figure_column *c = &f->column[i];
-        if (!visible(f, c) || !constant(f, c->column))
+        if (!figure_visible(f, c) || !constant(f, c->column))
             continue;
         put(p, first ? "every row: " : " · ");
         first = false;
@@ -163,7 +141,7 @@ static int table_text(struct page *p, const struct figure *f)
                 continue;
             }
             snprintf(out, sizeof out, line && *c->unit ? "(%s)" : "%s", line ? c->unit : c->label);
-            padded(p, out, width[i], numeric(f, c->column));
+            padded(p, out, width[i], figure_numeric(f, c->column));
         }
         put(p, "\n");
     }
@@ -176,7 +154,7 @@ static int table_text(struct page *p, const struct figure *f)
             if (!first)
                 put(p, "  ");
             first = false;
-            padded(p, text_at(f, c, r, out), width[i], numeric(f, c->column));
+            padded(p, text_at(f, c, r, out), width[i], figure_numeric(f, c->column));
         }
         put(p, "\n");
     }
@@ -205,11 +183,11 @@ static void table_markdown(struct page *p, const struct figure *f)
     for (int line = 0; line < 2; line++) {
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
-            if (!visible(f, c))
+            if (!figure_visible(f, c))
                 continue;
             put(p, line ? "|" : "| ");
             if (line) {
-                put(p, numeric(f, c->column) ? "---:" : "---");
+                put(p, figure_numeric(f, c->column) ? "---:" : "---");
             } else {
                 put_markdown(p, figure_heading(c, out, sizeof out));
                 put(p, " ");
@@ -219,7 +197,7 @@ static void table_markdown(struct page *p, const struct figure *f)
     }
     for (size_t r = 0; r < f->table.rows; r++) {
         for (size_t i = 0; i < f->columns; i++) {
-            if (!visible(f, &f->column[i]))
+            if (!figure_visible(f, &f->column[i]))
                 continue;
             put(p, "| ");
             put_markdown(p, text_at(f, &f->column[i], r, out));
@@ -231,40 +209,6 @@ static void table_markdown(struct page *p, const struct figure *f)
         put(p, "\n");
         put(p, f->caption);
         put(p, "\n");
-    }
-}
-
-static void put_csv(struct page *p, const char *s)
-{
-    if (!strpbrk(s, "\",\r\n")) {
-        put(p, s);
-        return;
-    }
-    put(p, "\"");
-    for (; *s; s++) {
-        if (*s == '"')
-            put(p, "\"");
-        put_bytes(p, s, 1);
-    }
-    put(p, "\"");
-}
-
-/* RFC 4180: every column of the query under its own name, every digit. */
-static void table_csv(struct page *p, const struct figure *f)
-{
-    const struct table *t = &f->table;
-    char out[CELL_TEXT_MAX];
-    for (size_t i = 0; i < t->columns; i++) {
-        put(p, i ? "," : "");
-        put_csv(p, t->name[i]);
-    }
-    put(p, "\r\n");
-    for (size_t r = 0; r < t->rows; r++) {
-        for (size_t i = 0; i < t->columns; i++) {
-            put(p, i ? "," : "");
-            put_csv(p, cell_exact(table_cell(t, r, i), out, sizeof out));
-        }
-        put(p, "\r\n");
     }
 }
 
@@ -292,7 +236,7 @@ static int run(struct cli *c, struct error *e)
             put(&p, "\n");
         int failed = 0;
         if (csv)
-            table_csv(&p, f);
+            failed = figure_csv(f, &p.text, e);
         else if (!strcmp(format, "md"))
             table_markdown(&p, f);
         else

@@ -577,10 +577,11 @@ static void y_limits(const struct figure *f, size_t row, double *lo, double *hi)
                     *hi = fmax(*hi, v[k]);
                 }
         }
-    if (isfinite(f->base[row].value)) {
-        *lo = fmin(*lo, f->base[row].value);
-        *hi = fmax(*hi, f->base[row].value);
-    }
+    for (size_t p = 0; p < f->panels; p++)
+        if (isfinite(figure_base(f, row, p)->value)) {
+            *lo = fmin(*lo, figure_base(f, row, p)->value);
+            *hi = fmax(*hi, figure_base(f, row, p)->value);
+        }
 }
 
 static void axes(struct sheet *at, lxw_chart *chart, size_t row, size_t panel)
@@ -703,10 +704,11 @@ static void chart_categories(struct sheet *at, lxw_chart *chart, size_t row, siz
             next++;
         }
     }
-    if (isfinite(f->base[row].value)) {
+    const double base = figure_base(f, row, (size_t)(p - f->panel))->value;
+    if (isfinite(base)) {
         write_text(b, at->s, top, next, f->baseline_label, b->head_right);
         for (size_t k = 0; k < p->categories; k++) {
-            struct cell c = {.type = CELL_REAL, .real = f->base[row].value};
+            struct cell c = {.type = CELL_REAL, .real = base};
             write_cell(b, at->s, top + 1 + k, next, &c, decimals);
         }
         series_add(at, chart, f->baseline_label, top + 1, last, col, next, LOOK_BASE, 0, true);

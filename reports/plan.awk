@@ -2,7 +2,8 @@
 # model), texts and calibration ("prose mixed": names of the texts in DATA and of those to calibrate
 # on, the default first), readers ("mmlu cnndm"). The paths are make's: $(OUT)/models/ROLE.kick,
 # $(OUT)/data/NAME.kick, $(OUT)/stamps/PROGRAM (changes with a program's revision),
-# $(OUT)/results/NAME.kick. A line for which something is not there is left out.
+# $(OUT)/results/NAME.kick; a variant with several tasks is $(OUT)/variants/NAME.kick while they run
+# (variant.sh). A line for which something is not there is left out.
 
 function fail(text)
 {
@@ -82,35 +83,50 @@ function calibrated_on(stage,    name, part)
     return name == "" ? part[1] == "" ? "?" : part[1] : name
 }
 
-# The rule that pipes the model through the stages into one task.
-function result(role, count, task, set, name,    command, i, need, on, target, source, one)
+# The command that makes the variant of the stages: sets made and needed.
+function variant(role, count,    i, on, one)
 {
-    target = "$(OUT)/results/" name ".kick"
-    if (target in seen)
-        return
-    seen[target] = 1
-    results = results " \\\n  " target
-    source = "$(OUT)/models/" role ".kick"
-    need = source " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(task)
-    command = ""
+    made = "$(OUT)/models/" role ".kick"
+    needed = made
     for (i = 1; i <= count; i++) {
         one = stage[i]
-        need = need " $(OUT)/stamps/" program(one)
+        needed = needed " $(OUT)/stamps/" program(one)
         on = calibrated_on(one)
         if (on != "") {
             sub("-c [^ ]+", "-c $(OUT)/data/calibration-" on ".kick", one)
-            need = need " $(OUT)/data/calibration-" on ".kick"
+            needed = needed " $(OUT)/data/calibration-" on ".kick"
         }
-        command = command "kick " one " -q -j $(threads) " (i == 1 ? source : "") " | "
+        made = (i == 1 ? "" : made " | ") "kick " one " -q -j $(threads)" (i == 1 ? " " made : "")
     }
-    sub("-d [^ ]+", "-d $(OUT)/data/" set ".kick", task)
-    command = command "kick " task " -q -j $(threads) -o $@" (count ? "" : " " source)
-    if (length(name) > 240)
-        fail("too many stages for a file name: " name)
-    printf "%s: %s\n\t@$(say)\n\t@mkdir -p $(@D); $(RUN) bash -o pipefail -c '%s'\n", target, need, command
 }
 
-function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text)
+# One task, which may have a judge: "eval-chat -d mtbench > judge-overlap -m dense -d mtbench". Its
+# results go into target[], need[] and command[]; input: what the variant is read from, "" for a pipe.
+function result(role, task, set, name, input,    part, i, n)
+{
+    n = split(task, part, ">")
+    for (i = 1; i <= n; i++) {
+        task = trim(part[i])
+        name = name "-" slug(task) (i == 1 && set ~ /^text-/ ? substr(set, 5) : "")
+        if (length(name) > 240)
+            fail("too many stages for a file name: " name)
+        sub("-d [^ ]+", "-d $(OUT)/data/" set ".kick", task)
+        sub("-m dense", "-m $(OUT)/models/" role ".kick", task)
+        if ("$(OUT)/results/" name ".kick" in seen) {
+            input = "$(OUT)/results/" name ".kick"
+            continue
+        }
+        target[++targets] = "$(OUT)/results/" name ".kick"
+        need[targets] = (i == 1 ? needed : input " $(OUT)/models/" role ".kick") \
+            " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
+        command[targets] = "kick " task " -q -j $(threads) " input " -o " target[targets]
+        input = target[targets]
+        seen[input] = 1
+        results = results " \\\n  " input
+    }
+}
+
+function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, reader, file, several, listed)
 {
     n = split(s, part, "|")
     if (n < 2)
@@ -133,6 +149,8 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text)
             return
         name = name "-" slug(part[i])
     }
+    variant(role, n - 2)
+    tasks = 0
     k = split(part[n], task, ",")
     for (i = 1; i <= k; i++) {
         task[i] = trim(task[i])
@@ -141,13 +159,45 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text)
             fail(task[i] ": has no -d")
         if (from !~ /^(text|freebaseqa|mmlu|triviaqa|cnndm|mtbench|tasks)$/)
             fail(task[i] ": \"" from "\" is no reader")
-        if (from == "text") {
+        reader[i] = from
+        if (from == "text" ? texts != "" : has(readers, from))
+            tasks += from == "text" ? split(texts, text, " ") : split(task[i], text, ">")
+    }
+    targets = 0
+    several = n > 2 && tasks > 1
+    file = several ? "$(OUT)/variants/" name "-" FNR ".kick" : n > 2 ? "" : made
+    for (i = 1; i <= k; i++) {
+        if (reader[i] == "text") {
             tasks = split(texts, text, " ")
             for (t = 1; t <= tasks; t++)
-                result(role, n - 2, task[i], "text-" text[t], name "-" slug(task[i]) "-" text[t])
-        } else if (has(readers, from))
-            result(role, n - 2, task[i], from, name "-" slug(task[i]))
+                result(role, task[i], "text-" text[t], name, file)
+        } else if (has(readers, reader[i]))
+            result(role, task[i], reader[i], name, file)
     }
+    if (several && targets) {
+        split("", listed)
+        for (i = 1; i <= targets; i++) {
+            printf "%s ", target[i]
+            listed[target[i]] = 1
+        }
+        printf "&:"
+        for (i = 1; i <= targets; i++) {
+            n = split(need[i], part, " ")
+            for (t = 1; t <= n; t++)
+                if (!(part[t] in listed)) {
+                    printf " %s", part[t]
+                    listed[part[t]] = 1
+                }
+        }
+        printf "\n\t@$(say)\n\t@$(RUN) bash reports/variant.sh %s '%s'", file, made " -o " file
+        for (i = 1; i <= targets; i++)
+            printf " \\\n\t  %s '%s' '%s'", target[i], need[i], command[i]
+        print ""
+        return
+    }
+    for (i = 1; i <= targets; i++) # of a judge the first reads the pipe, the second its result
+        printf "%s: %s\n\t@$(say)\n\t@mkdir -p $(@D); $(RUN) bash -o pipefail -c '%s'\n", target[i],
+            need[i], (n > 2 && i == 1 ? made " | " : "") command[i]
 }
 
 {
@@ -155,7 +205,7 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text)
     if (trim($0) == "")
         next
     # What make or a shell would take for its own is not let through.
-    if ($0 ~ /[^A-Za-z0-9 \t.,:_+=\/|{}-]/)
+    if ($0 ~ /[^A-Za-z0-9 \t.,:_+=\/|{}>-]/)
         fail("a character that a plan may not hold")
     expand(trim($0))
 }

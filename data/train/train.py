@@ -35,7 +35,7 @@ ROLES = {
         gates={3: ("qa", 60)}, phases=(
             (1.6, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (0.66, FACTS, 400, 954.4), (1.2, FACTS, 400, 400),
             (2.2, FACTS, 400, 2500), (0.76, FACTS, 2500, 2500), (0.67, ALL, 2500, 2500), (0.91, LAST, 1250, 1250),
-            (1.8, POLISH, 1250, 1250))),
+            (0.82, POLISH, 1250, 1250))),
     "small": dict(seed=4, hidden=64, layers=4, heads=2, kv_heads=2, ff=96, tied=True, batch=10, decay=6.17,
         gates={0: ("easy", 85), 1: ("qa", 60)}, phases=(
             (2.0, CONTEXT, 300, 300), (0.9, FACTS, 300, 400), (1.189446, FACTS, 400, 400), (2.2, FACTS, 400, 2500),

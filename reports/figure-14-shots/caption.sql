@@ -1,0 +1,10 @@
+WITH s AS (SELECT * FROM scores WHERE task = 'choice' AND rule = 'strict' AND part_kind = 'all' AND is_usual AND (compression = 'none' OR method_name = 'wanda' AND compression = 'unstructured')
+           AND result_id IN (SELECT a.result_id FROM scores AS a JOIN scores AS b ON b.variant_id = a.variant_id AND b.task = 'choice' AND b.shots <> a.shots
+                        WHERE a.task = 'choice'))
+SELECT CASE WHEN min(item_count) = max(item_count) THEN printf('%d', min(item_count))
+            ELSE printf('%d to %d', min(item_count), max(item_count)) END AS items,
+       count(DISTINCT variant_id) AS variants,
+       (SELECT group_concat(data_name, ', ') FROM (SELECT DISTINCT data_name FROM s ORDER BY data_name)) AS data,
+       (SELECT group_concat(name, ', ') FROM (SELECT DISTINCT coalesce(role || ' = ' || model, model) AS name
+                                             FROM s ORDER BY role_order, model)) AS models
+FROM s

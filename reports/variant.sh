@@ -1,0 +1,26 @@
+# One variant and the results that need it: make calls this for a line of the plan with several tasks.
+#   variant.sh VARIANT COMMAND [RESULT NEEDS COMMAND]…
+# COMMAND makes the file VARIANT, which goes at the end; each RESULT that is not newer than its NEEDS
+# is made by its COMMAND. Nothing is made that is there.
+set -eo pipefail
+variant=$1 make_variant=$2
+shift 2
+trap 'rm -f "$variant"' EXIT
+current() { # RESULT NEED…
+    local result=$1 need
+    shift
+    [ -e "$result" ] || return 1
+    for need; do
+        [ "$result" -nt "$need" ] || return 1
+    done
+}
+while [ $# -gt 0 ]; do
+    if current "$1" $2; then
+        touch "$1" # newer than the needs of its neighbours too
+    else
+        mkdir -p "$(dirname "$variant")" "$(dirname "$1")"
+        [ -e "$variant" ] || eval "$make_variant"
+        eval "$3"
+    fi
+    shift 3
+done
