@@ -265,8 +265,8 @@ static int list_entries(struct checkpoint *c, struct error *e)
     for (size_t i = 0; i < c->gguf.count; i++) {
         const struct gguf_model_entry *t = &c->gguf.entry[i];
         size_t shape[CHECKPOINT_RANK_MAX] = {0};
-        memcpy(shape, t->entry->shape, sizeof t->entry->shape);
-        set_entry(&c->entry[c->count], t->name, t->dtype, t->entry->rank, shape, t->bytes);
+        memcpy(shape, t->shape, sizeof t->shape);
+        set_entry(&c->entry[c->count], t->name, t->dtype, t->rank, shape, t->bytes);
         c->entry[c->count++].at = i;
     }
     for (size_t f = 0; f < c->files; f++) {

@@ -11,16 +11,16 @@
 enum { READ_BYTES = 1 << 20 };
 
 static const struct architecture {
-    const char *name, *model_type;
+    const char *name, *model_type, *mixture; /* mixture: with experts; NULL: it has none */
     bool permuted; /* Q and K */
     bool scaled;   /* rope_freqs.weight is understood */
 } architectures[] = {
-    {"llama", "llama", true, true},
-    {"qwen2", "qwen2", false, false},
-    {"qwen3", "qwen3", false, false},
+    {"llama", "llama", "mixtral", true, true},
+    {"qwen2", "qwen2", NULL, false, false},
+    {"qwen3", "qwen3", NULL, false, false},
 };
 
-/* "#" stands for the number of the layer. */
+/* "#" stands for the number of the layer, "*" for that of an expert. */
 static const struct {
     const char *theirs, *ours;
 } names[] = {
@@ -42,6 +42,10 @@ static const struct {
     {"blk.#.ffn_gate.weight", "model.layers.#.mlp.gate_proj.weight"},
     {"blk.#.ffn_up.weight", "model.layers.#.mlp.up_proj.weight"},
     {"blk.#.ffn_down.weight", "model.layers.#.mlp.down_proj.weight"},
+    {"blk.#.ffn_gate_inp.weight", "model.layers.#.block_sparse_moe.gate.weight"},
+    {"blk.#.ffn_gate_exps.weight", "model.layers.#.block_sparse_moe.experts.*.w1.weight"},
+    {"blk.#.ffn_down_exps.weight", "model.layers.#.block_sparse_moe.experts.*.w2.weight"},
+    {"blk.#.ffn_up_exps.weight", "model.layers.#.block_sparse_moe.experts.*.w3.weight"},
 };
 
 /* ---- config --------------------------------------------------------------------------------- */
@@ -176,14 +180,22 @@ static int make_config(struct gguf_model *m, const struct architecture *a, struc
         {"attention.head_count_kv", "num_key_value_heads", false},
         {"attention.key_length", "head_dim", false},
         {"context_length", "max_position_embeddings", true},
-        {"expert_count", "num_experts", false},
         {"attention.sliding_window", "sliding_window", false},
     };
     const struct gguf *g = m->file;
     const struct gguf_entry *embedding = find_entry(g, "token_embd.weight");
     json_t *c = m->config = json_object();
-    int64_t id, eot, width, heads, rotary;
-    if (json_set(c, "model_type", json_string(a->model_type), e))
+    const struct gguf_value *experts = find(g, a->name, "expert_count"),
+                            *used = find(g, a->name, "expert_used_count");
+    int64_t id, eot, width, heads, rotary, count = 0;
+    const bool mixture = gguf_integer(experts, 0, &count) && count != 0;
+    if (mixture && !a->mixture)
+        return error_set(e, "its metadata: experts of %s are not computed here", a->name);
+    if (json_set(c, "model_type", json_string(mixture ? a->mixture : a->model_type), e) ||
+        (mixture &&
+         (copy_integer(c, "num_local_experts", experts, "expert_count", true, e) ||
+          copy_integer(c, "num_experts_per_tok", used, "expert_used_count", true, e) ||
+          json_set(c, "sliding_window", json_null(), e))))
         return -1;
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         if (copy_integer(c, integers[i].to, find(g, a->name, integers[i].from), integers[i].from,
@@ -234,7 +246,7 @@ static int make_config(struct gguf_model *m, const struct architecture *a, struc
 /* ---- tensors -------------------------------------------------------------------------------- */
 
 /* The usual name of a tensor; one that is not known stays as it is, for the model table to refuse. */
-static void usual_name(const char *theirs, char *out, size_t n)
+static void usual_name(const char *theirs, size_t expert, char *out, size_t n)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *mark = strchr(names[i].theirs, '#'), *ours = strchr(names[i].ours, '#');
@@ -251,8 +263,13 @@ static void usual_name(const char *theirs, char *out, size_t n)
         const size_t k = strspn(digits, "0123456789");
         if (!k || k > 6 || strcmp(digits + k, mark + 1))
             continue;
-        snprintf(out, n, "%.*s%.*s%s", (int)(ours - names[i].ours), names[i].ours, (int)k, digits,
-                 ours + 1);
+        const char *star = strchr(ours, '*');
+        if (star)
+            snprintf(out, n, "%.*s%.*s%.*s%zu%s", (int)(ours - names[i].ours), names[i].ours, (int)k,
+                     digits, (int)(star - ours - 1), ours + 1, expert, star + 1);
+        else
+            snprintf(out, n, "%.*s%.*s%s", (int)(ours - names[i].ours), names[i].ours, (int)k,
+                     digits, ours + 1);
         return;
     }
     snprintf(out, n, "%s", theirs);
@@ -264,35 +281,70 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
+/* Q and K, whose rows are put back in order. */
+static int set_heads(const struct gguf_model *m, struct gguf_model_entry *to, struct error *e)
+{
+    const struct gguf_entry *t = to->entry;
+    const bool q = strstr(t->name, ".attn_q.") != NULL, k = strstr(t->name, ".attn_k.") != NULL;
+    if (!q && !k)
+        return 0;
+    const json_t *heads = json_object_get(m->config, "num_attention_heads"),
+                 *kv = json_object_get(m->config, "num_key_value_heads");
+    const json_int_t n = json_integer_value(k && kv ? kv : heads);
+    /* a bias is a row in the file; as a column its elements are the rows */
+    const bool bias = ends_with(t->name, ".bias");
+    const size_t rows = bias ? t->cols : t->rows;
+    if (n < 1 || rows % (2 * (size_t)n) || (t->rank > 1) == bias ||
+        (t->rank == 1 && t->type->block != 1))
+        return error_set(e, "tensor %s: its shape does not fit %lld heads", t->name, (long long)n);
+    to->heads = (size_t)n;
+    return 0;
+}
+
+/* Experts of a tensor that holds those of a layer, (experts, rows, cols); 1: it is no such. */
+static size_t experts_in(const struct gguf_entry *t)
+{
+    return t->rank == 3 && ends_with(t->name, "_exps.weight") ? t->shape[0] : 1;
+}
+
 static int add_entries(struct gguf_model *m, const struct architecture *a, struct error *e)
 {
-    m->entry = memory_new(gguf_count(m->file), sizeof *m->entry, "a list of tensors", e);
+    size_t count = 0;
+    for (size_t i = 0; i < gguf_count(m->file); i++) {
+        const size_t experts = experts_in(gguf_entry(m->file, i));
+        if (experts > 65536)
+            return error_set(e, "tensor %s: would hold %zu experts", gguf_entry(m->file, i)->name,
+                             experts);
+        count += experts;
+    }
+    m->entry = memory_new(count, sizeof *m->entry, "a list of tensors", e);
     if (!m->entry)
         return -1;
     for (size_t i = 0; i < gguf_count(m->file); i++) {
         const struct gguf_entry *t = gguf_entry(m->file, i);
-        struct gguf_model_entry *to = &m->entry[m->count];
+        const size_t experts = experts_in(t);
         if (!strcmp(t->name, "rope_freqs.weight"))
             continue; /* part of the config */
-        const bool plain = t->type->block == 1;
-        to->entry = t;
-        to->dtype = plain ? t->type->name : "F32";
-        to->bytes = t->rows * (plain ? t->row_bytes : t->cols * 4);
-        usual_name(t->name, to->name, sizeof to->name);
-        const bool q = strstr(t->name, ".attn_q.") != NULL, k = strstr(t->name, ".attn_k.") != NULL;
-        if (a->permuted && (q || k)) {
-            const json_t *heads = json_object_get(m->config, "num_attention_heads"),
-                         *kv = json_object_get(m->config, "num_key_value_heads");
-            const json_int_t n = json_integer_value(k && kv ? kv : heads);
-            /* a bias is a row in the file; as a column its elements are the rows */
-            const size_t rows = ends_with(t->name, ".bias") ? t->cols : t->rows;
-            if (n < 1 || rows % (2 * (size_t)n) || (t->rank > 1) == ends_with(t->name, ".bias") ||
-                (t->rank == 1 && !plain))
-                return error_set(e, "tensor %s: its shape does not fit %lld heads", t->name,
-                                 (long long)n);
-            to->heads = (size_t)n;
+        for (size_t k = 0; k < experts; k++) {
+            struct gguf_model_entry *to = &m->entry[m->count];
+            const bool plain = t->type->block == 1;
+            const bool part = t->rank == 3 && ends_with(t->name, "_exps.weight");
+            to->entry = t;
+            to->rows = t->rows / experts;
+            to->first = k * to->rows;
+            to->rank = part ? 2 : t->rank;
+            memcpy(to->shape, t->shape, sizeof to->shape);
+            if (part) {
+                to->shape[0] = to->rows;
+                to->shape[1] = t->cols;
+            }
+            to->dtype = plain ? t->type->name : "F32";
+            to->bytes = to->rows * (plain ? t->row_bytes : t->cols * 4);
+            usual_name(t->name, k, to->name, sizeof to->name);
+            if (a->permuted && set_heads(m, to, e))
+                return -1;
+            m->count++;
         }
-        m->count++;
     }
     return 0;
 }
@@ -343,9 +395,9 @@ int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t
         return error_set(e, "%s: is shorter than asked", n->name);
     if (!bytes)
         return 0;
-    const size_t width = t->bytes / n->rows;
+    const size_t width = t->bytes / t->rows;
     size_t step = t->heads ? 1 : READ_BYTES / width + 1, at = 0;
-    step = step < n->rows ? step : n->rows;
+    step = step < t->rows ? step : t->rows;
     unsigned char *raw = memory_new(step, n->row_bytes, n->name, e),
                   *rows = plain ? raw : memory_new(step, width, n->name, e);
     int result = -1;
@@ -353,8 +405,8 @@ int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t
         goto out;
     while (at < bytes) {
         const size_t row = (offset + at) / width, skip = (offset + at) % width;
-        const size_t count = step < n->rows - row ? step : n->rows - row;
-        const size_t from = bias ? row : row_of(row, n->rows, t->heads);
+        const size_t count = step < t->rows - row ? step : t->rows - row;
+        const size_t from = t->first + (bias ? row : row_of(row, t->rows, t->heads));
         if (gguf_read_rows(m->file, n, from, count, raw, e))
             goto out;
         if (!plain)

@@ -12,6 +12,9 @@
 
 struct gguf_model_entry {
     const struct gguf_entry *entry;
+    size_t first, rows; /* of its rows: an expert's are some of those of all experts */
+    int rank;
+    size_t shape[GGUF_RANK_MAX];
     char name[96];
     const char *dtype; /* "F32" for what is in blocks */
     size_t bytes;

@@ -139,10 +139,89 @@ static void test_vocabularies(void **state)
     check_vocabulary("deepseek-llm");
 }
 
+/* Files of our own: config, names, vocabulary. */
+static void test_models(void **state)
+{
+    static const struct {
+        const char *file, *key, *config, *text;
+        int32_t ids[3];
+    } list[] = {
+        {"spm", "eos_token_id", "[2,3]", "ab!", {7, 6, 0}},
+        {"bpe", "rope_scaling",
+         "{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+         "\"original_max_position_embeddings\":8192}", " abab!", {8, 7, 0}},
+    };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct gguf_model m;
+        struct buffer bytes = {0}, settings = {0};
+        struct token_ids got = {0};
+        struct tokenizer *t;
+        const char *kind;
+        char path[64];
+        struct error e;
+        snprintf(path, sizeof path, "tests/data/gguf/%s.gguf", list[i].file);
+        assert_done(gguf_model_open(&m, path, &e), e);
+        char *text = json_dumps(json_object_get(m.config, list[i].key), JSON_COMPACT);
+        assert_string_equal(text, list[i].config);
+        free(text);
+        assert_int_equal(m.count, 12);
+        bool head = false;
+        for (size_t k = 0; k < m.count; k++) {
+            assert_null(strstr(m.entry[k].name, "blk."));
+            head |= !strcmp(m.entry[k].name, "lm_head.weight");
+        }
+        assert_true(head);
+        assert_done(gguf_tokenizer(m.file, &kind, &bytes, &settings, &e), e);
+        assert_non_null(strstr((char *)settings.data, "\"chat_template\""));
+        assert_done(tokenizer_new(&t, kind, bytes.data, bytes.length, (char *)settings.data, &e), e);
+        assert_true(tokenizer_adds_bos(t));
+        assert_int_equal(tokenizer_bos(t), 1);
+        assert_done(tokenizer_encode(t, list[i].text, strlen(list[i].text), &got, &e), e);
+        assert_int_equal(got.count, 3);
+        assert_memory_equal(got.ids, list[i].ids, sizeof list[i].ids);
+        token_ids_free(&got);
+        tokenizer_free(t);
+        buffer_free(&bytes);
+        buffer_free(&settings);
+        gguf_model_free(&m);
+    }
+}
+
+/* Rows of Q stand where llama.cpp's converter leaves them: dimension j * half + i at 2 i + j. */
+static void test_row_order(void **state)
+{
+    struct gguf_model m;
+    struct error e;
+    (void)state;
+    assert_done(gguf_model_open(&m, "tests/data/gguf/spm.gguf", &e), e);
+    for (size_t k = 0; k < m.count; k++) {
+        const struct gguf_model_entry *t = &m.entry[k];
+        float raw[32], row[32], part[8];
+        unsigned char block[64];
+        if (!strstr(t->name, "q_proj"))
+            continue;
+        for (size_t r = 0; r < 32; r++) { /* 4 heads of 8 dimensions */
+            const size_t j = r % 8 / 4, i = r % 4;
+            assert_done(gguf_read_rows(m.file, t->entry, r / 8 * 8 + 2 * i + j, 1, block, &e), e);
+            gguf_unpack(t->entry->type, block, 1, raw);
+            assert_done(gguf_model_read(&m, t, r * sizeof row, sizeof row, row, &e), e);
+            assert_memory_equal(row, raw, sizeof row);
+            assert_done(gguf_model_read(&m, t, r * sizeof row + 64, sizeof part, part, &e), e);
+            assert_memory_equal(part, raw + 16, sizeof part);
+        }
+        gguf_model_free(&m);
+        return;
+    }
+    fail_msg("there is no q_proj");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_block_types),
+        cmocka_unit_test(test_models),
+        cmocka_unit_test(test_row_order),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_vocabularies),
     };
