@@ -132,15 +132,14 @@ typedef int32_t quad __attribute__((vector_size(16)));
 
 static void row_quads(float *w, const uint32_t *score, size_t cols, int gone)
 {
-    const quad turn1 = {1, 2, 3, 0}, turn2 = {2, 3, 0, 1}, turn3 = {3, 0, 1, 2};
     const quad before1 = {0, 0, 0, -1}, before2 = {0, 0, -1, -1}, before3 = {0, -1, -1, -1};
     const quad limit = {-gone, -gone, -gone, -gone};
     for (size_t c = 0; c < cols; c += 4) {
         quad x, bits;
         memcpy(&x, score + c, sizeof x);
         memcpy(&bits, w + c, sizeof bits);
-        const quad a = __builtin_shuffle(x, turn1), b = __builtin_shuffle(x, turn2);
-        const quad d = __builtin_shuffle(x, turn3);
+        const quad a = __builtin_shufflevector(x, x, 1, 2, 3, 0), b = __builtin_shufflevector(x, x, 2, 3, 0, 1);
+        const quad d = __builtin_shufflevector(x, x, 3, 0, 1, 2);
         const quad lower = ((a < x) | ((a == x) & before1)) + ((b < x) | ((b == x) & before2)) +
                            ((d < x) | ((d == x) & before3)); /* minus how many */
         bits &= ~(lower > limit);
