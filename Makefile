@@ -63,6 +63,8 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
+$(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
@@ -96,6 +98,30 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- the embedded world and its models (data/README.md) ----------------------------------------------
+# data/out holds the texts and tasks; made when first needed, then make reads itself again.
+$(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS)
+
+data/out/made.mk: $(BUILD)/world
+	@$< -o $(@D) && touch $@
+
+ifneq ($(filter report world,$(MAKECMDGOALS)),)
+ifeq ($(DATA),)
+-include data/out/made.mk
+endif
+endif
+
+# Training needs PyTorch, tokenizers and safetensors; PYTHON says where they are. It can be interrupted.
+PYTHON ?= python3
+.PHONY: world models
+world: data/out/made.mk
+models: $(BUILD)/world
+	@for r in large small other; do $(PYTHON) data/train/train.py $$r build/train/$$r --world $< || exit 1; done
+	@for r in large small other; do mkdir -p data/models/$$r; \
+	    cp build/train/$$r/{config,generation_config,tokenizer,tokenizer_config}.json build/train/$$r/model.safetensors data/models/$$r; done
 
 # ---- what a bare Debian 12 lacks -------------------------------------------------------------------
 DEBIAN := gcc libc6-dev make pkg-config libzstd-dev libjansson-dev libpcre2-dev libutf8proc-dev \
@@ -166,7 +192,7 @@ ifneq ($(filter report,$(MAKECMDGOALS)),)
 ifeq ($(strip $(MODELS)),)
 $(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)
 endif
-ifeq ($(strip $(TEXTS)),)
+ifeq ($(strip $(TEXTS))$(filter data/out,$(DATA)),)
 $(error No text in $(DATA): say DATA=DIR, a folder with texts or with a subfolder text/)
 endif
 ifeq ($(filter -j%,$(MAKEFLAGS)),)

@@ -18,7 +18,6 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     struct prune *p = f->context;
     struct tensor_store store = {0};
     enum tensor_values type;
-    size_t zeros;
     int result = -1;
     if (t->values == VALUES_INT)
         return error_set(e, "%s: is quantized already; prune first, then quantize", t->name);
@@ -30,15 +29,8 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
         error_prefix(e, "%s", t->name);
         goto out;
     }
-    if (tensor_encode(&store, t, type, dense, p->encoding, p->n, p->m, e) ||
-        tensor_zeros(&store.tensor, &zeros, e))
-        goto out;
-    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
-                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
-                             tensor_bits_per_weight(&store.tensor));
-    if (filter_note(extra, note, e))
-        goto out;
-    result = tensor_write(&store.tensor, extra, f->out, e);
+    if (!tensor_encode(&store, t, type, dense, p->encoding, p->n, p->m, e))
+        result = filter_write(f, &store.tensor, extra, e);
 out:
     tensor_store_free(&store);
     free(dense);

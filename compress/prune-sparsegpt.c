@@ -13,10 +13,15 @@ static int n, m;
 static enum tensor_encoding encoded;
 static struct calibration_options calibration = CALIBRATION_DEFAULTS;
 
+static int ready(struct calibrated *c, struct calibrated_site *s, struct error *e)
+{
+    return calibrated_factor(c, s, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, false, e);
+}
+
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e)
 {
-    if (calibrated_factor(c, l, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, false, e))
+    if (calibrated_factor_note(l, e))
         return -1;
     const struct factor *f = &l->site->factor;
     for (size_t i = 0; f->dead_count && i < l->like->rows; i++)
@@ -61,6 +66,7 @@ static int run(struct cli *c, struct error *e)
                                 .statistic = STATISTIC_HESSIAN,
                                 .sequential = sequential,
                                 .matrix_bytes = 8,
+                                .ready = ready,
                                 .compress = compress};
     if (pattern && cli_given(c, "sparsity"))
         return error_usage(e, "-s and -p exclude each other: a pattern sets its own sparsity");

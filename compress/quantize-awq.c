@@ -53,7 +53,7 @@ static int compress(struct calibrated *c, struct calibrated_layer *l, struct ten
     if (!codes || !zero || !scale)
         goto out;
     /* Clipping q and k would change the attention's weights, as the authors found: they stay whole. */
-    if (!no_clip && l->role != ROLE_Q && l->role != ROLE_K &&
+    if (!no_clip && l->role != ROLE_Q && l->role != ROLE_K && l->role != ROLE_QKV &&
         awq_clip(&a, l->w, rows, cols, ld, s->folded ? s->folded : s->probe, s->probes, s->stride,
                  &share, e))
         goto out;

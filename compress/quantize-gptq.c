@@ -13,6 +13,11 @@ static double damping = 0.01;
 static bool symmetric, act_order, static_groups, mse, sequential, f64;
 static struct calibration_options calibration = CALIBRATION_DEFAULTS;
 
+static int ready(struct calibrated *c, struct calibrated_site *s, struct error *e)
+{
+    return calibrated_factor(c, s, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, act_order, e);
+}
+
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e)
 {
@@ -23,7 +28,7 @@ static int compress(struct calibrated *c, struct calibrated_layer *l, struct ten
                      .static_groups = static_groups,
                      .keep_zeros = l->pruned,
                      .block = (size_t)block};
-    if (calibrated_factor(c, l, damping, f64 ? FACTOR_F64 : FACTOR_AUTO, act_order, e) ||
+    if (calibrated_factor_note(l, e) ||
         gptq_run(&g, l->w, l->like->rows, l->like->cols, &l->site->factor, l->site->order,
                  c->kernels, c->pool, e))
         return -1;
@@ -61,6 +66,7 @@ static int run(struct cli *c, struct error *e)
                                 .statistic = STATISTIC_HESSIAN,
                                 .sequential = sequential,
                                 .matrix_bytes = 10,
+                                .ready = ready,
                                 .compress = compress};
     if (block % 16)
         return error_usage(e, "--block %ld is not a multiple of 16", block);

@@ -48,7 +48,6 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     struct tensor_store store = {0};
     struct tensor whole = *t;
     struct job j = {.t = t};
-    size_t zeros;
     int result = -1;
     if (t->values == VALUES_INT)
         return error_set(e, "%s: is quantized already", t->name);
@@ -68,14 +67,7 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     if (tensor_encode_int(&store, &whole, 8, 0, j.codes, j.scale, j.zero, e))
         goto out;
     store.tensor.threshold = (float)threshold;
-    if (tensor_zeros(&store.tensor, &zeros, e))
-        goto out;
-    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
-                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
-                             tensor_bits_per_weight(&store.tensor));
-    if (filter_note(extra, note, e))
-        goto out;
-    result = tensor_write(&store.tensor, extra, f->out, e);
+    result = filter_write(f, &store.tensor, extra, e);
 out:
     tensor_store_free(&store);
     free(j.row);

@@ -74,15 +74,7 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     }
     if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, e))
         goto out;
-    size_t zeros;
-    if (tensor_zeros(&store.tensor, &zeros, e))
-        goto out;
-    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
-                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
-                             tensor_bits_per_weight(&store.tensor));
-    if (filter_note(extra, note, e))
-        goto out;
-    result = tensor_write(&store.tensor, extra, f->out, e);
+    result = filter_write(f, &store.tensor, extra, e);
 out:
     tensor_store_free(&store);
     free(j.row);

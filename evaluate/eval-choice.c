@@ -135,8 +135,18 @@ static int add_branch(const struct work *w, struct question *q, size_t r, const 
         same = all->count ? all->count - 1 : 0;
     q->branch[r] = (struct pass_branch){0};
     q->scored[r] = all->count > q->ids.count ? all->count - q->ids.count : 1;
-    if (all->count <= w->room + 1 && same > 0) /* the last id needs no position */
-        q->branch[r] = (struct pass_branch){all->ids + same, all->count - same, same};
+    if (all->count > w->room + 1 || same == 0) { /* the last id needs no position */
+        token_ids_free(all);
+        return 0;
+    }
+    all->count -= same; /* the prompt's ids are in q->ids */
+    memmove(all->ids, all->ids + same, all->count * sizeof *all->ids);
+    int32_t *ids = memory_resize(all->ids, all->count, sizeof *ids, "ids", e);
+    if (!ids)
+        return -1;
+    all->ids = ids;
+    all->capacity = all->count;
+    q->branch[r] = (struct pass_branch){all->ids, all->count, same};
     return 0;
 }
 
@@ -345,15 +355,17 @@ static int add_sums(json_t *groups, const char *name, const struct question *q,
     return 0;
 }
 
-static json_t *groups_json(const json_t *groups, const struct sums *list)
+static int add_groups(json_t *summary, const json_t *groups, const struct sums *list,
+                      struct error *e)
 {
-    json_t *out = json_object(), *at;
+    json_t *at;
     const char *name;
     json_object_foreach((json_t *)groups, name, at)
     {
-        json_object_set_new(out, name, sums_json(&list[json_integer_value(at)]));
+        if (json_set(summary, name, sums_json(&list[json_integer_value(at)]), e))
+            return -1;
     }
-    return out;
+    return 0;
 }
 
 static int write_results(struct work *w, struct error *e)
@@ -361,9 +373,8 @@ static int write_results(struct work *w, struct error *e)
     const struct model *m = &w->v.source.model;
     const size_t count = w->v.tasks.count;
     struct sums all = {0};
-    size_t longest = 1, sequence = 0, groups = 0, disciplines = 0;
-    json_t *by_group = json_object(), *by_discipline = json_object(), *summary = NULL;
-    struct sums *group = memory_new(count, sizeof *group, "groups", e);
+    size_t longest = 1, sequence = 0, disciplines = 0;
+    json_t *by_discipline = json_object(), *summary = NULL;
     struct sums *discipline = memory_new(count, sizeof *discipline, "groups", e);
     float *logits = memory_new(panel_size(m->vocab), sizeof *logits, "logits", e);
     double *nll = NULL;
@@ -373,7 +384,7 @@ static int write_results(struct work *w, struct error *e)
             if (w->list[i].branch[r].count > longest)
                 longest = w->list[i].branch[r].count;
     nll = memory_new(longest, sizeof *nll, "scores", e);
-    if (!group || !discipline || !logits || !nll || !by_group || !by_discipline)
+    if (!discipline || !logits || !nll || !by_discipline)
         goto out;
     for (size_t i = 0; i < count; i++) {
         const struct task_item *item = &w->v.tasks.list[i];
@@ -386,24 +397,18 @@ static int write_results(struct work *w, struct error *e)
             got = write_item(w, item, q, &o, e);
         }
         free(o.text);
-        if (got || (item->group && add_sums(by_group, item->group, q, &o, group, &groups)) ||
-            (name && add_sums(by_discipline, name, q, &o, discipline, &disciplines)))
+        if (got || (name && add_sums(by_discipline, name, q, &o, discipline, &disciplines)))
             goto out;
     }
     summary = sums_json(&all);
-    if (!summary ||
-        (disciplines &&
-         json_set(summary, "disciplines", groups_json(by_discipline, discipline), e)) ||
-        (groups > 1 && json_set(summary, "groups", groups_json(by_group, group), e)))
+    if (!summary || add_groups(summary, by_discipline, discipline, e))
         goto out;
     result = evaluation_end(&w->v, json_incref(summary), e);
     cli_note(w->v.cli, "%zu items: strict %zu, letter %zu, paper %zu, skipped %zu", all.n,
              all.strict, all.letter, all.paper, all.skipped);
 out:
     json_decref(summary);
-    json_decref(by_group);
     json_decref(by_discipline);
-    free(group);
     free(discipline);
     free(logits);
     free(nll);

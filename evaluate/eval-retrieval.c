@@ -139,6 +139,15 @@ out:
     return result;
 }
 
+static bool has_evidence(const struct tasks *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (task_text(&t->list[i], "wiki") || task_text(&t->list[i], "web") ||
+            task_text(&t->list[i], "prompt"))
+            return true;
+    return false;
+}
+
 static int write_item(struct evaluation *v, const struct task_item *item, const struct answer *a,
                       size_t kept, struct sums *s, struct error *e)
 {
@@ -210,6 +219,10 @@ static int run(struct cli *c, struct error *e)
         !(list = memory_new(v.tasks.count, sizeof *list, "items", e)) ||
         !(kept = memory_new(v.tasks.count, sizeof *kept, "items", e)))
         goto out;
+    if (!strcmp(mode, "open") && !has_evidence(&v.tasks)) {
+        error_set(e, "%s: no item has evidence; use --mode closed", v.tasks.name);
+        goto out;
+    }
     for (size_t i = 0; i < v.tasks.count; i++)
         if (prepare(&v, &v.tasks.list[i], template, &list[i], &kept[i], e)) {
             error_prefix(e, "%s: item %s", v.tasks.name, v.tasks.list[i].name);

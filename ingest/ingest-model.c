@@ -1,11 +1,10 @@
-/* Turns a Hugging Face checkpoint directory (config.json, safetensors whole or in shards, the
- * tokenizer) into a model stream: header, tokenizer, tensors in forward order, one in memory. */
+/* Turns a checkpoint (lib/checkpoint: config, weights in any container, tokenizer) into a model
+ * stream: header, tokenizer, tensors in forward order, one in memory. */
+#include "checkpoint.h"
 #include "cli.h"
-#include "file.h"
 #include "json.h"
 #include "memory.h"
 #include "model.h"
-#include "safetensors.h"
 #include "stream.h"
 #include "tensor.h"
 #include "tokenizer.h"
@@ -14,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_MAX = 16 << 20, TOKENIZER_MAX = 512 << 20, EDGE = 4096 };
+enum { EDGE = 4096 };
 
 /* A tensor of the model, and where it is. */
 struct place {
-    const struct safetensors *file;
-    const struct safetensors_entry *entry;
+    const struct checkpoint_entry *entry;
     enum model_role role;
     size_t layer;
     enum tensor_values values;
@@ -27,153 +25,29 @@ struct place {
 };
 
 struct ingest {
-    const char *directory;
-    json_t *config, *generation;
+    const char *path;
+    struct checkpoint checkpoint;
     struct model model;
-    struct safetensors **file;
-    size_t files;
     struct place *place;
     size_t places;
-    char *tokenizer, *settings; /* the tokenizer file and tokenizer_config.json, or NULL */
-    size_t tokenizer_bytes, settings_bytes;
-    const char *kind;
     struct pool *pool;
 };
 
 static const char *name, *role;
 
-/* Contents of an optional file of the directory; *text stays NULL if there is none. */
-static int read_optional(const struct ingest *g, const char *file, size_t max, char **text,
-                         size_t *n, struct error *e)
+static int read_model(struct ingest *g, struct error *e)
 {
-    char *path = path_join(g->directory, file, e);
-    if (!path)
-        return -1;
-    int result = path_exists(path) ? file_read(path, max, text, n, e) : 0;
-    free(path);
-    return result;
-}
-
-static int read_config(struct ingest *g, struct error *e)
-{
-    char *text = NULL;
-    size_t n = 0;
-    int result = -1;
-    if (!path_is_directory(g->directory))
-        return error_set(e, "%s: %s", g->directory,
-                         path_exists(g->directory) ? "is not a checkpoint directory"
-                                                   : "there is no such directory");
-    if (read_optional(g, "config.json", CONFIG_MAX, &text, &n, e))
-        return -1;
-    if (!text)
-        return error_set(e, "%s: has no config.json; name the directory of a checkpoint",
-                         g->directory);
-    g->config = json_parse(text, n, "config.json", e);
-    if (!g->config || model_parse(&g->model, g->config, e)) {
-        error_prefix(e, "%s: config.json", g->directory);
-        goto out;
-    }
-    free(text);
-    text = NULL;
-    if (read_optional(g, "generation_config.json", CONFIG_MAX, &text, &n, e))
-        goto out;
-    if (text && !(g->generation = json_parse(text, n, "generation_config.json", e)))
-        goto out;
-    result = 0;
-out:
-    free(text);
-    return result;
-}
-
-static int read_tokenizer(struct ingest *g, struct error *e)
-{
-    static const struct {
-        const char *file, *kind;
-    } list[] = {{"tokenizer.model", "sentencepiece"}, {"tokenizer.json", "tokenizer.json"}};
+    struct checkpoint *c = &g->checkpoint;
     struct tokenizer *t = NULL;
-    for (size_t i = 0; i < 2 && !g->tokenizer; i++) {
-        if (read_optional(g, list[i].file, TOKENIZER_MAX, &g->tokenizer, &g->tokenizer_bytes, e))
-            return -1;
-        g->kind = list[i].kind;
-    }
-    if (!g->tokenizer)
-        return 0;
-    if (read_optional(g, "tokenizer_config.json", CONFIG_MAX, &g->settings, &g->settings_bytes, e))
+    if (checkpoint_open(c, g->path, e))
         return -1;
-    if (tokenizer_new(&t, g->kind, g->tokenizer, g->tokenizer_bytes, g->settings, e))
-        return error_prefix(e, "%s: its tokenizer", g->directory);
+    if (model_parse(&g->model, c->config, e))
+        return error_prefix(e, "%s: config.json", c->directory);
+    if (c->tokenizer && tokenizer_new(&t, c->tokenizer_kind, c->tokenizer, c->tokenizer_bytes,
+                                      c->settings, e))
+        return error_prefix(e, "%s: its tokenizer", c->directory);
     tokenizer_free(t);
     return 0;
-}
-
-static int add_file(struct ingest *g, const char *file, struct error *e)
-{
-    char *path = path_join(g->directory, file, e);
-    if (!path)
-        return -1;
-    int result = safetensors_open(&g->file[g->files], path, e);
-    g->files += result == 0;
-    free(path);
-    return result;
-}
-
-static bool plain_name(const char *s)
-{
-    return *s && !strchr(s, '/') && strcmp(s, ".") && strcmp(s, "..");
-}
-
-/* Opens model.safetensors, or the shards that model.safetensors.index.json names. */
-static int open_files(struct ingest *g, struct error *e)
-{
-    char *text = NULL;
-    size_t n = 0;
-    json_t *index = NULL, *seen = NULL, *value;
-    const char *key;
-    int result = -1;
-    char *single = path_join(g->directory, "model.safetensors", e);
-    if (!single)
-        return -1;
-    bool whole = path_exists(single);
-    free(single);
-    if (whole) {
-        g->file = memory_new(1, sizeof *g->file, "files", e);
-        return g->file ? add_file(g, "model.safetensors", e) : -1;
-    }
-    if (read_optional(g, "model.safetensors.index.json", TOKENIZER_MAX, &text, &n, e))
-        return -1;
-    if (!text)
-        return error_set(e, "%s: has neither model.safetensors nor model.safetensors.index.json; "
-                            "convert the checkpoint to safetensors", g->directory);
-    index = json_parse(text, n, "model.safetensors.index.json", e);
-    seen = json_object();
-    json_t *map = json_object_get(index, "weight_map");
-    if (!index || !seen)
-        goto out;
-    if (!json_is_object(map)) {
-        error_set(e, "%s: model.safetensors.index.json: \"weight_map\" is missing", g->directory);
-        goto out;
-    }
-    g->file = memory_new(json_object_size(map) + 1, sizeof *g->file, "files", e);
-    if (!g->file)
-        goto out;
-    json_object_foreach(map, key, value) {
-        const char *shard = json_string_value(value);
-        if (!shard || !plain_name(shard)) {
-            error_set(e, "%s: model.safetensors.index.json: %.80s: names no file of the directory",
-                      g->directory, key);
-            goto out;
-        }
-        if (json_object_get(seen, shard))
-            continue;
-        if (json_set(seen, shard, json_true(), e) || add_file(g, shard, e))
-            goto out;
-    }
-    result = 0;
-out:
-    json_decref(index);
-    json_decref(seen);
-    free(text);
-    return result;
 }
 
 static int values_of(const char *dtype, enum tensor_values *values)
@@ -182,7 +56,7 @@ static int values_of(const char *dtype, enum tensor_values *values)
     return !strcmp(dtype, "F32") || *values != VALUES_F32 ? 0 : -1;
 }
 
-static int check_shape(const struct ingest *g, enum model_role r, const struct safetensors_entry *t,
+static int check_shape(const struct ingest *g, enum model_role r, const struct checkpoint_entry *t,
                        struct error *e)
 {
     if (t->rank != 2 || !model_tensor_transposed(&g->model, r))
@@ -191,6 +65,24 @@ static int check_shape(const struct ingest *g, enum model_role r, const struct s
     if (!model_tensor_check(&g->model, r, t->name, 2, shape, e))
         return 0;
     return error_prefix(e, "of a matrix that the file holds transposed");
+}
+
+/* Quantizers give every layer a bias; one that the model does not have is zero. */
+static bool is_spare_bias(const struct checkpoint *c, const struct checkpoint_entry *t)
+{
+    unsigned char bytes[4096];
+    const size_t n = strlen(t->name);
+    if (!c->scheme.packing || n < 5 || strcmp(t->name + n - 5, ".bias"))
+        return false;
+    for (size_t at = 0; at < t->bytes; at += sizeof bytes) {
+        const size_t k = t->bytes - at < sizeof bytes ? t->bytes - at : sizeof bytes;
+        if (checkpoint_read(c, t, at, k, bytes, NULL))
+            return false;
+        for (size_t i = 0; i < k; i++)
+            if (bytes[i])
+                return false;
+    }
+    return true;
 }
 
 /* Finds each tensor that the model must have among those of the files. */
@@ -210,34 +102,35 @@ static int find_tensors(struct ingest *g, struct error *e)
         model_tensor_at(&g->model, i, &p->role, &p->layer, p->name, sizeof p->name);
         slot[p->layer * wide + model_tensor_expert(p->name) * ROLE_COUNT + p->role] = i + 1;
     }
-    for (size_t f = 0; f < g->files; f++)
-        for (size_t i = 0; i < safetensors_count(g->file[f]); i++) {
-            const struct safetensors_entry *t = safetensors_entry(g->file[f], i);
-            enum model_role r;
-            size_t layer;
-            if (model_tensor_role(&g->model, t->name, &r, &layer, e))
-                goto out;
-            if (r == ROLE_IGNORED)
+    for (size_t i = 0; i < g->checkpoint.count; i++) {
+        const struct checkpoint_entry *t = &g->checkpoint.entry[i];
+        enum model_role r;
+        size_t layer;
+        if (model_tensor_role(&g->model, t->name, &r, &layer, e)) {
+            if (is_spare_bias(&g->checkpoint, t))
                 continue;
-            size_t at = slot[layer * wide + model_tensor_expert(t->name) * ROLE_COUNT + r];
-            if (at == 0) {
-                error_set(e, "%.200s: the config says that there is no such tensor", t->name);
-                goto out;
-            }
-            struct place *p = &g->place[at - 1];
-            if (p->entry) {
-                error_set(e, "%.200s: is there twice", t->name);
-                goto out;
-            }
-            if (values_of(t->dtype, &p->values)) {
-                error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", t->name, t->dtype);
-                goto out;
-            }
-            if (check_shape(g, r, t, e))
-                goto out;
-            p->file = g->file[f];
-            p->entry = t;
+            goto out;
         }
+        if (r == ROLE_IGNORED)
+            continue;
+        size_t at = slot[layer * wide + model_tensor_expert(t->name) * ROLE_COUNT + r];
+        if (at == 0) {
+            error_set(e, "%.200s: the config says that there is no such tensor", t->name);
+            goto out;
+        }
+        struct place *p = &g->place[at - 1];
+        if (p->entry) {
+            error_set(e, "%.200s: is there twice", t->name);
+            goto out;
+        }
+        if (strcmp(t->dtype, "INT") && values_of(t->dtype, &p->values)) {
+            error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", t->name, t->dtype);
+            goto out;
+        }
+        if (check_shape(g, r, t, e))
+            goto out;
+        p->entry = t;
+    }
     for (size_t i = 0; i < g->places; i++)
         if (!g->place[i].entry) {
             error_set(e, "tensor %s is missing", g->place[i].name);
@@ -247,7 +140,7 @@ static int find_tensors(struct ingest *g, struct error *e)
 out:
     free(slot);
     if (result)
-        error_prefix(e, "%s", g->directory);
+        error_prefix(e, "%s", g->path);
     return result;
 }
 
@@ -256,8 +149,10 @@ static int source_id(const struct ingest *g, char id[STREAM_DIGEST_LENGTH], stru
 {
     struct digest *d = digest_new(e);
     unsigned char edge[EDGE];
-    char *config = json_dumps(g->config, JSON_COMPACT | JSON_SORT_KEYS);
-    char *generation = g->generation ? json_dumps(g->generation, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *config = json_dumps(g->checkpoint.config, JSON_COMPACT | JSON_SORT_KEYS);
+    char *generation = g->checkpoint.generation
+                           ? json_dumps(g->checkpoint.generation, JSON_COMPACT | JSON_SORT_KEYS)
+                           : NULL;
     int result = -1;
     if (!d || !config) {
         error_set(e, "no memory for an id");
@@ -266,22 +161,22 @@ static int source_id(const struct ingest *g, char id[STREAM_DIGEST_LENGTH], stru
     digest_add(d, config, strlen(config) + 1);
     if (generation)
         digest_add(d, generation, strlen(generation) + 1);
-    if (g->tokenizer)
-        digest_add(d, g->tokenizer, g->tokenizer_bytes);
-    if (g->settings)
-        digest_add(d, g->settings, g->settings_bytes);
+    if (g->checkpoint.tokenizer)
+        digest_add(d, g->checkpoint.tokenizer, g->checkpoint.tokenizer_bytes);
+    if (g->checkpoint.settings)
+        digest_add(d, g->checkpoint.settings, g->checkpoint.settings_bytes);
     for (size_t i = 0; i < g->places; i++) {
-        const struct safetensors_entry *t = g->place[i].entry;
+        const struct checkpoint_entry *t = g->place[i].entry;
         char text[512];
         int n = snprintf(text, sizeof text, "%.200s %s", g->place[i].name, t->dtype);
         for (int k = 0; k < t->rank; k++)
             n += snprintf(text + n, sizeof text - (size_t)n, " %zu", t->shape[k]);
         digest_add(d, text, (size_t)n + 1);
         size_t k = t->bytes < EDGE ? t->bytes : EDGE;
-        if (safetensors_read(g->place[i].file, t, 0, k, edge, e))
+        if (checkpoint_read(&g->checkpoint, t, 0, k, edge, e))
             goto out;
         digest_add(d, edge, k);
-        if (safetensors_read(g->place[i].file, t, t->bytes - k, k, edge, e))
+        if (checkpoint_read(&g->checkpoint, t, t->bytes - k, k, edge, e))
             goto out;
         digest_add(d, edge, k);
     }
@@ -315,8 +210,9 @@ static json_t *make_header(const struct ingest *g, struct cli *c, struct error *
         return NULL;
     if (json_set(header, "name", json_string(name ? name : own), e) ||
         (role && json_set(header, "role", json_string(role), e)) ||
-        json_set(header, "config", json_incref(g->config), e) ||
-        (g->generation && json_set(header, "generation_config", json_incref(g->generation), e))) {
+        json_set(header, "config", json_incref(g->checkpoint.config), e) ||
+        (g->checkpoint.generation &&
+         json_set(header, "generation_config", json_incref(g->checkpoint.generation), e))) {
         json_decref(header);
         return NULL;
     }
@@ -325,12 +221,12 @@ static json_t *make_header(const struct ingest *g, struct cli *c, struct error *
 
 static int write_tokenizer(const struct ingest *g, struct stream_writer *w, struct error *e)
 {
-    struct stream_section section = {g->tokenizer, g->tokenizer_bytes, 1};
+    const struct checkpoint *c = &g->checkpoint;
+    struct stream_section section = {c->tokenizer, c->tokenizer_bytes, 1};
     json_t *json = json_object();
     int result = -1;
-    if (!json_set(json, "tokenizer", json_string(g->kind), e) &&
-        (!g->settings ||
-         !json_set(json, "settings", json_stringn(g->settings, g->settings_bytes), e)))
+    if (!json_set(json, "tokenizer", json_string(c->tokenizer_kind), e) &&
+        (!c->settings || !json_set(json, "settings", json_stringn(c->settings, c->settings_bytes), e)))
         result = stream_write(w, json, &section, 1, e);
     json_decref(json);
     return result;
@@ -351,16 +247,40 @@ static void transpose(const unsigned char *in, size_t rows, size_t cols, size_t 
 /* Reads a tensor's numbers, in the order of a stream. */
 static int read_tensor(const struct ingest *g, const struct place *p, void *dense, struct error *e)
 {
-    const struct safetensors_entry *t = p->entry;
+    const struct checkpoint_entry *t = p->entry;
     if (t->rank != 2 || !model_tensor_transposed(&g->model, p->role))
-        return safetensors_read(p->file, t, 0, t->bytes, dense, e);
+        return checkpoint_read(&g->checkpoint, t, 0, t->bytes, dense, e);
     void *stored = memory_new(t->bytes, 1, p->name, e);
     if (!stored)
         return -1;
-    const int result = safetensors_read(p->file, t, 0, t->bytes, stored, e);
+    const int result = checkpoint_read(&g->checkpoint, t, 0, t->bytes, stored, e);
     if (!result)
         transpose(stored, t->shape[0], t->shape[1], values_size(p->values), dense);
     free(stored);
+    return result;
+}
+
+/* A matrix that is quantized already stays so. */
+static int write_packed(const struct ingest *g, const struct place *p, struct stream_writer *w,
+                        struct error *e)
+{
+    struct tensor_store store = {0};
+    struct packed q = {0};
+    struct tensor like = {.name = p->name, .rank = 2};
+    int result = -1;
+    if (model_tensor_transposed(&g->model, p->role))
+        return error_set(e, "%s: quantized, but transposed, which is not read", p->name);
+    if (checkpoint_read_packed(&g->checkpoint, p->entry, &q, e))
+        return -1;
+    like.rows = like.shape[0] = q.rows;
+    like.cols = like.shape[1] = q.cols;
+    if (!tensor_encode_int(&store, &like, q.bits, q.group, q.codes, q.scale, q.zero, e)) {
+        store.tensor.min = q.min;
+        store.tensor.g_idx = q.g_idx;
+        result = tensor_write(&store.tensor, NULL, w, e);
+    }
+    tensor_store_free(&store);
+    packed_free(&q);
     return result;
 }
 
@@ -370,6 +290,8 @@ static int write_tensor(const struct ingest *g, const struct place *p, struct st
     struct tensor_store store = {0};
     struct tensor like = {.name = p->name, .rank = p->entry->rank, .rows = 1, .cols = 1};
     int result = -1;
+    if (!strcmp(p->entry->dtype, "INT"))
+        return write_packed(g, p, w, e);
     const bool turned = like.rank == 2 && model_tensor_transposed(&g->model, p->role);
     for (int i = 0; i < like.rank; i++) {
         like.shape[i] = p->entry->shape[turned ? 1 - i : i];
@@ -405,18 +327,25 @@ static int run(struct cli *c, struct error *e)
     json_t *header = NULL;
     int result = -1;
     if (!c->operands)
-        return error_usage(e, "name a checkpoint directory; see kick-%s -h", c->name);
-    g.directory = c->operand_list[0];
-    if (pool_new(&g.pool, c->threads, e) || read_config(&g, e) || read_tokenizer(&g, e) ||
-        open_files(&g, e) || find_tensors(&g, e) || !(header = make_header(&g, c, e)))
+        return error_usage(e, "name a checkpoint directory or a file of one; see kick-%s -h",
+                           c->name);
+    g.path = c->operand_list[0];
+    if (pool_new(&g.pool, c->threads, e) || read_model(&g, e) || find_tensors(&g, e) ||
+        !(header = make_header(&g, c, e)))
         goto out;
     uint64_t most = 0;
-    for (size_t i = 0; i < g.places; i++)
-        most = g.place[i].entry->bytes > most ? g.place[i].entry->bytes : most;
+    for (size_t i = 0; i < g.places; i++) {
+        /* packed codes of 2 bits become bytes, and are packed again */
+        const uint64_t copies = !strcmp(g.place[i].entry->dtype, "INT")                    ? 7
+                                : model_tensor_transposed(&g.model, g.place[i].role) ? 2
+                                                                                     : 1;
+        const uint64_t bytes = copies * g.place[i].entry->bytes;
+        most = bytes > most ? bytes : most;
+    }
     if (cli_memory(c, most + (uint64_t)pool_threads(g.pool) * (18 << 20) + (8 << 20), e))
         goto out;
     if (output_open(&output, c->output, e) || stream_create(&writer, output, header, g.pool, e) ||
-        (g.tokenizer && write_tokenizer(&g, writer, e)))
+        (g.checkpoint.tokenizer && write_tokenizer(&g, writer, e)))
         goto out;
     for (size_t i = 0; i < g.places; i++) {
         if (write_tensor(&g, &g.place[i], writer, e))
@@ -430,14 +359,8 @@ out:
     stream_writer_free(writer);
     output_free(output);
     json_decref(header);
-    json_decref(g.config);
-    json_decref(g.generation);
-    for (size_t i = 0; i < g.files; i++)
-        safetensors_close(g.file[i]);
-    free(g.file);
+    checkpoint_free(&g.checkpoint);
     free(g.place);
-    free(g.tokenizer);
-    free(g.settings);
     pool_free(g.pool);
     return result;
 }
@@ -446,8 +369,8 @@ int main(int argc, char **argv)
 {
     struct cli c = {.name = "ingest-model",
                     .revision = 1,
-                    .summary = "read a checkpoint directory as a model stream",
-                    .operand = "DIRECTORY",
+                    .summary = "read a checkpoint as a model stream",
+                    .operand = "CHECKPOINT",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_NO_INPUT | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);

@@ -37,6 +37,7 @@ struct work {
     struct ingest g;
     json_t *items; /* to be written once all that they need has been digested */
     size_t pair;   /* rows of the list so far */
+    size_t absent; /* evidence files that are named but not there */
 };
 
 static bool full(const struct work *w)
@@ -56,31 +57,39 @@ static int keep(struct work *w, json_t *item, struct error *e)
 /* ---- the official format -----------------------------------------------------------------------
  */
 
-/* First -l characters of the evidence text that the first page of `list` names; NULL where there
- * is no page or no evidence folder. -1: it is named, but cannot be read. */
+/* First -l characters of the evidence text of the first page in `list` whose file is there (the
+ * release's loader passes over absent ones too); NULL where there is none. */
 static int evidence_text(struct work *w, const char *dir, const char *kind, const json_t *list,
                          json_t **text, struct error *e)
 {
-    struct ingest_file f = {0};
-    const json_t *page = json_array_get(list, 0);
+    const json_t *page;
+    size_t i;
     *text = NULL;
-    if (!page || !dir || characters == 0)
+    if (!dir || characters == 0)
         return 0;
-    const char *name = ingest_string(page, "Filename", e);
-    if (!name)
-        return -1;
-    if (*name == '/' || strstr(name, "..")) /* a data set names nothing outside its folder */
-        return error_set(e, "the evidence file \"%.200s\" is outside the evidence folder", name);
-    char *folder = path_join(dir, kind, e), *path = folder ? path_join(folder, name, e) : NULL;
-    int result = path ? ingest_file_read(&w->g, &f, path, e) : -1;
-    if (!result) {
-        const char *p = (const char *)f.bytes.data;
-        *text = json_stringn(p, pytext_prefix(p, f.bytes.length, (size_t)characters));
+    json_array_foreach(list, i, page)
+    {
+        struct ingest_file f = {0};
+        const char *name = ingest_string(page, "Filename", e);
+        if (!name)
+            return -1;
+        if (*name == '/' || strstr(name, "..")) /* a data set names nothing outside its folder */
+            return error_set(e, "the evidence file \"%.200s\" is outside the evidence folder", name);
+        char *folder = path_join(dir, kind, e), *path = folder ? path_join(folder, name, e) : NULL;
+        const bool there = path && path_exists(path);
+        int result = !path ? -1 : there ? ingest_file_read(&w->g, &f, path, e) : 0;
+        if (!result && there) {
+            const char *p = (const char *)f.bytes.data;
+            *text = json_stringn(p, pytext_prefix(p, f.bytes.length, (size_t)characters));
+        }
+        ingest_file_free(&f);
+        free(path);
+        free(folder);
+        if (result || there)
+            return result;
+        w->absent++;
     }
-    ingest_file_free(&f);
-    free(path);
-    free(folder);
-    return result;
+    return 0;
 }
 
 static int question(struct work *w, const json_t *q, bool web, const char *dir, struct error *e)
@@ -378,6 +387,9 @@ static int run(struct cli *c, struct error *e)
         if (ingest_item(&w.g, json_incref(item), e))
             goto out;
     }
+    if (w.absent)
+        cli_warn(c, "%zu evidence files are named but not there; the next page was taken, if any",
+                 w.absent);
     result = ingest_finish(&w.g, e);
 out:
     json_decref(w.items);

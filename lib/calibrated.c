@@ -370,8 +370,9 @@ static void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const flo
         }
 }
 
-/* A vector of the block divided by fold, in f32: its record and what the block computes with. */
-static int fold_vector(struct run *r, enum model_role role, const float *fold, size_t n,
+/* A vector of the block divided by fold, in f32: its record and what the block computes with.
+ * plus: what counts is plus + v. */
+static int fold_vector(struct run *r, enum model_role role, float plus, const float *fold,
                        struct error *e)
 {
     for (size_t i = 0; fold && i < r->items; i++) {
@@ -380,16 +381,19 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
             continue;
         const struct stream_record record = {item->json, item->data, item->bytes};
         struct tensor t;
+        if (tensor_parse(&t, &record, e))
+            return -1;
+        const size_t n = t.rows * t.cols;
         float *v = memory_new(n, sizeof *v, "a vector", e);
-        if (!v || tensor_parse(&t, &record, e)) {
-            free(v);
+        if (!v) {
+            tensor_free(&t);
             return -1;
         }
         for (size_t k = 0; k < t.rows; k++)
             tensor_row(&t, k, v + k * t.cols);
         tensor_free(&t);
         for (size_t k = 0; k < n; k++) {
-            v[k] /= fold[k];
+            v[k] = (v[k] + plus) / fold[k] - plus;
             if (r->block.vector[role])
                 r->block.vector[role][k] = v[k];
         }
@@ -402,25 +406,43 @@ static int fold_vector(struct run *r, enum model_role role, const float *fold, s
     return 0;
 }
 
+/* True where what produces a site's input is linear in each channel and goes nowhere else. */
+static bool can_fold(const struct model *m, size_t site)
+{
+    switch (site) {
+    case 1:
+        return m->heads == m->kv_heads && model_has_role(m, ROLE_V);
+    case 3:
+        return m->gated && model_has_role(m, ROLE_UP);
+    default:
+        return m->norm_weights && m->place != PLACE_AFTER;
+    }
+}
+
 /* Asks the method for the folds of all sites and changes the vectors that they reach. */
 static int fold_block(struct run *r, struct error *e)
 {
-    static const enum model_role behind[SITES][3] = {{ROLE_Q, ROLE_K, ROLE_V},
-                                                     {ROLE_O, ROLE_COUNT, ROLE_COUNT},
-                                                     {ROLE_GATE, ROLE_UP, ROLE_COUNT},
-                                                     {ROLE_DOWN, ROLE_COUNT, ROLE_COUNT}};
+    enum { MOST = 4 };
+    static const enum model_role behind[SITES][MOST] = {
+        {ROLE_Q, ROLE_K, ROLE_V, ROLE_QKV}, {ROLE_O}, {ROLE_GATE, ROLE_UP, ROLE_GATE_UP}, {ROLE_DOWN}};
+    static const char *const name[SITES] = {"norm and q, k, v", "v and o", "norm and MLP",
+                                            "up and down"};
     const struct model *m = &r->c->model;
-    for (size_t i = 0; r->c->prepare && i < SITES; i++) {
+    const float plus = m->norm == NORM_RMS_PLUS_ONE ? 1 : 0;
+    if (!r->c->prepare)
+        return 0;
+    for (size_t i = 0; i < SITES; i++) {
         struct calibrated_site *s = &r->site[i];
-        const struct matrix *list[3];
+        const struct matrix *list[MOST];
         size_t count = 0;
-        if (i == 1 && m->kv_heads != m->heads) {
+        if (!can_fold(m, i)) {
             if (r->layer == 0)
-                cli_note(r->c->cli, "grouped queries: no scale between v and o");
+                cli_note(r->c->cli, "no scale between %s: no factor can pass there", name[i]);
             continue;
         }
-        for (; count < 3 && behind[i][count] != ROLE_COUNT; count++)
-            list[count] = &r->block.matrix[behind[i][count]];
+        for (size_t k = 0; k < MOST; k++) /* the embedding's role, 0, is no block's matrix */
+            if (r->block.matrix[behind[i][k]].rows)
+                list[count++] = &r->block.matrix[behind[i][k]];
         if (r->c->prepare(r->c, s, list, count, e))
             return -1;
         s->folded = memory_new(s->probes, s->stride * sizeof *s->folded, "probes", e);
@@ -430,12 +452,12 @@ static int fold_block(struct run *r, struct error *e)
             for (size_t j = 0; j < s->cols; j++)
                 s->folded[t * s->stride + j] = s->probe[t * s->stride + j] / s->fold[j];
     }
-    if (!r->c->prepare)
-        return 0;
-    return fold_vector(r, ROLE_ATTENTION_NORM, r->site[0].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_V_BIAS, r->site[1].fold, m->kv_heads * m->head_dim, e) ||
-                   fold_vector(r, ROLE_MLP_NORM, r->site[2].fold, m->hidden, e) ||
-                   fold_vector(r, ROLE_UP_BIAS, r->site[3].fold, m->intermediate, e)
+    return fold_vector(r, ROLE_ATTENTION_NORM, plus, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_ATTENTION_NORM_BIAS, 0, r->site[0].fold, e) ||
+                   fold_vector(r, ROLE_V_BIAS, 0, r->site[1].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM, plus, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_MLP_NORM_BIAS, 0, r->site[2].fold, e) ||
+                   fold_vector(r, ROLE_UP_BIAS, 0, r->site[3].fold, e)
                ? -1
                : 0;
 }
@@ -450,6 +472,10 @@ static int compress_item(struct run *r, struct item *i, struct error *e)
     json_t *note = json_pack("{s:s}", "program", c->cli->name);
     if (!note)
         return error_set(e, "no memory for a record");
+    if (c->ready && c->ready(c, s, e)) {
+        error_prefix(e, "%s", i->name);
+        goto out;
+    }
     u.w = memory_new(m->rows, u.ld * sizeof *u.w, "a weight matrix", e);
     if (!u.w)
         goto out;
@@ -539,11 +565,17 @@ static int block_run(struct run *r, struct error *e)
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
-static int estimate(struct run *r, size_t *limit, struct error *e)
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What is held while inputs are measured, while a factor is made, and while a matrix is compressed:
+ * the most of these, beside a block of `width` bytes a weight. */
+static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *e)
 {
     const struct model *m = &r->c->model;
     const size_t cols[SITES] = {m->hidden, m->heads * m->head_dim, m->hidden, m->intermediate};
-    const uint64_t width = 4; /* bytes of a weight, at most */
     size_t batch = 0, cached = 0, widest = 0;
     for (size_t i = 0; i < r->set.count;) {
         const size_t n = batch_at(r, i), rows = r->row[i + n] - r->row[i];
@@ -558,13 +590,21 @@ static int estimate(struct run *r, size_t *limit, struct error *e)
     uint64_t bytes = model_parameters(m, true) / m->layers * width + cached;
     bytes += batch * forward_stride(m) * sizeof(float);
     bytes += forward_bytes(m, batch, r->set.longest, r->c->cli->threads);
+    uint64_t hessians = 0;
     for (size_t i = 0; i < SITES; i++) {
-        bytes += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(cols[i]) : 8 * cols[i];
+        hessians += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(cols[i]) : 8 * cols[i];
         widest = cols[i] > widest ? cols[i] : widest;
     }
-    if (r->c->statistic == STATISTIC_HESSIAN)
-        bytes += factor_bytes(widest) + (uint64_t)r->set.longest * widest * 4;
-    bytes += m->hidden * m->intermediate * (width + r->c->matrix_bytes);
+    const uint64_t matrix = m->hidden * m->intermediate * (width + r->c->matrix_bytes);
+    uint64_t most = larger(hessians + 2 * (uint64_t)r->set.longest * widest * sizeof(float),
+                           hessians + matrix);
+    if (r->c->statistic == STATISTIC_HESSIAN) {
+        most = larger(most, hessians + factor_bytes(m->hidden));
+        most = larger(most, hessian_bytes(widest) / 2 + factor_bytes(widest));
+        most = larger(most, factor_bytes(widest) / 2 + matrix);
+    }
+    /* The reader's last record, what is being written, and the frames of both streams. */
+    bytes += most + 2 * m->hidden * m->intermediate * width + ((uint64_t)16 << 20);
     const uint64_t rows = (uint64_t)r->row[r->set.count] * forward_stride(m) * sizeof(float);
     *limit = SPILL;
     if (r->c->cli->mem_max)
@@ -578,7 +618,7 @@ static int estimate(struct run *r, size_t *limit, struct error *e)
 }
 
 /* Draws the calibration set and makes room for its activations. */
-static int prepare(struct run *r, struct error *e)
+static int prepare(struct run *r, const struct tensor *embedding, struct error *e)
 {
     const struct model *m = &r->c->model;
     size_t limit;
@@ -597,7 +637,9 @@ static int prepare(struct run *r, struct error *e)
     for (size_t i = 0; i < r->set.count; i++)
         r->row[i + 1] = r->row[i] + r->set.sample[i].count;
     r->step = (r->row[r->set.count] + PROBES - 1) / PROBES;
-    if (estimate(r, &limit, e) || forward_new(&r->forward, m, r->c->pool, e) ||
+    const uint64_t width =
+        values_size(embedding->values == VALUES_INT ? VALUES_F32 : embedding->values);
+    if (estimate(r, width, &limit, e) || forward_new(&r->forward, m, r->c->pool, e) ||
         spill_new(&r->x, r->row[r->set.count], forward_stride(m) * sizeof(float), limit, e))
         return -1;
     r->c->kernels = forward_kernels(r->forward);
@@ -617,7 +659,7 @@ static int enter(struct run *r, enum model_role role, const struct tensor *t, st
     if (role != want)
         return error_set(e, "%s: the tensors are not in forward order, %s comes first", t->name,
                          usual);
-    if (r->entered == 0 && prepare(r, e))
+    if (r->entered == 0 && prepare(r, t, e))
         return -1;
     struct entry *list = memory_new(r->set.count, sizeof *list, "samples", e);
     if (!list)
@@ -934,19 +976,26 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e)
 {
-    struct calibrated_site *s = l->site;
-    if (!s->factor.panel && by_diagonal && sort_columns(s, e))
-        return -1;
-    if (!s->factor.panel &&
+    if (s->factor.panel)
+        return 0;
+    hessian_settle(&s->hessian);
+    if ((by_diagonal && sort_columns(s, e)) ||
         factor_new(&s->factor, &s->hessian, s->order, damping, precision, c->kernels, c->pool, e))
         return -1;
-    if (json_set(l->note, "damping", json_number(s->factor.damping), e) ||
-        (s->factor.f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
-        (s->factor.dead_count &&
-         json_set(l->note, "dead_columns", json_integer((json_int_t)s->factor.dead_count), e)))
-        return -1;
+    hessian_free(&s->hessian);
     return 0;
+}
+
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e)
+{
+    const struct factor *f = &l->site->factor;
+    return json_set(l->note, "damping", json_number(f->damping), e) ||
+                   (f->f64 && json_set(l->note, "factor", json_string("f64"), e)) ||
+                   (f->dead_count && json_set(l->note, "dead_columns",
+                                              json_integer((json_int_t)f->dead_count), e))
+               ? -1
+               : 0;
 }

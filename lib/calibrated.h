@@ -70,6 +70,8 @@ struct calibrated {
      * produces the input is linear in each channel: norm weights, v where each head has its own, up. */
     int (*prepare)(struct calibrated *c, struct calibrated_site *s, const struct matrix *const *m,
                    size_t count, struct error *e);
+    /* May be NULL: called before a matrix is unpacked, when there is most room. */
+    int (*ready)(struct calibrated *c, struct calibrated_site *s, struct error *e);
     /* Makes *out (which owns or borrows from nothing that is gone before the next call) from l. */
     int (*compress)(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e);
@@ -93,8 +95,11 @@ int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, 
                      const uint8_t *codes, const float *scale, const uint8_t *zero,
                      const int32_t *g_idx, struct tensor_store *out, struct error *e);
 
-/* The factor of the layer's Hessian, made once for all that share the input. */
-int calibrated_factor(struct calibrated *c, struct calibrated_layer *l, double damping,
+/* For ready(): the factor of a site's Hessian (with by_diagonal of its columns by descending
+ * diagonal, s->order), made once for all that share the input; the Hessian is dropped. */
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
                       enum factor_precision precision, bool by_diagonal, struct error *e);
+/* What there is to tell about it, in the layer's note. */
+int calibrated_factor_note(struct calibrated_layer *l, struct error *e);
 
 #endif

@@ -32,10 +32,25 @@ enum cpu_level cpu_best(void)
         return CPU_AVX512;
     return CPU_AVX2;
 }
+
+bool cpu_halves_avx512(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx)
+        return false;
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return false;
+    return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+}
 #else
 enum cpu_level cpu_best(void)
 {
     return CPU_SCALAR;
+}
+
+bool cpu_halves_avx512(void)
+{
+    return false;
 }
 #endif
 

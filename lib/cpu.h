@@ -3,6 +3,8 @@
 #ifndef KICK_CPU_H
 #define KICK_CPU_H
 
+#include <stdbool.h>
+
 #include "error.h"
 
 enum cpu_level {
@@ -14,6 +16,10 @@ enum cpu_level {
 
 /* The highest level that processor and operating system offer. */
 enum cpu_level cpu_best(void);
+
+/* True where a 512-bit operation takes the time of two of 256 bits (AMD family 19h), so that wider
+ * registers make nothing faster that is bound by arithmetic. */
+bool cpu_halves_avx512(void);
 
 /* The level to use: KICK_CPU where set, else the best. A word that is not a level, or a level above
  * the processor's, is wrong use. */

@@ -410,7 +410,9 @@ int answer_record(json_t *record, const struct answer *a, struct error *e)
     }
     for (size_t i = 0; i < a->count; i++) { /* to six places: they are for reading */
         const double x = a->logprob[i] * 1e6;
-        json_array_append_new(list, json_number((double)(int64_t)(x - 0.5) / 1e6));
+        json_array_append_new(list, x > -1e15 && x < 1e15
+                                        ? json_number((double)(int64_t)(x - 0.5) / 1e6)
+                                        : json_null());
     }
     return json_set(record, "output", json_stringn(a->text + a->before, a->length - a->before),
                     e) ||

@@ -33,6 +33,17 @@ int filter_note(json_t *extra, json_t *entry, struct error *e)
     return 0;
 }
 
+int filter_write(struct filter *f, const struct tensor *t, json_t *extra, struct error *e)
+{
+    size_t zeros;
+    if (tensor_zeros(t, &zeros, e))
+        return -1;
+    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
+                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
+                             tensor_bits_per_weight(t));
+    return filter_note(extra, note, e) || tensor_write(t, extra, f->out, e) ? -1 : 0;
+}
+
 /* A record that is no tensor, as it came. */
 static int copy_record(struct filter *f, const struct stream_record *record, struct error *e)
 {

@@ -30,4 +30,7 @@ int filter_run(struct filter *f, struct error *e);
  * tensor. */
 int filter_note(json_t *extra, json_t *entry, struct error *e);
 
+/* Writes a compressed projection with a note of its sparsity and bits per weight. */
+int filter_write(struct filter *f, const struct tensor *t, json_t *extra, struct error *e);
+
 #endif

@@ -34,6 +34,7 @@ int hessian_new(struct hessian *h, size_t n, struct error *e)
 void hessian_free(struct hessian *h)
 {
     free(h->sum);
+    free(h->settled);
     free(h->turned);
     *h = (struct hessian){0};
 }
@@ -129,8 +130,26 @@ int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, s
     return 0;
 }
 
+void hessian_settle(struct hessian *h)
+{
+    const size_t n = triangle(h->n);
+    const double scale = 2.0 / (double)(h->samples ? h->samples : 1);
+    unsigned char *to = (unsigned char *)h->sum; /* in place, from the start: never ahead */
+    if (!h->sum)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const float x = (float)(h->sum[i] * scale);
+        memcpy(to + i * sizeof x, &x, sizeof x);
+    }
+    void *less = realloc(h->sum, n * sizeof(float));
+    h->settled = less ? less : (void *)h->sum;
+    h->sum = NULL;
+}
+
 float hessian_at(const struct hessian *h, size_t i, size_t j)
 {
+    if (h->settled)
+        return i >= j ? h->settled[triangle(i) + j] : h->settled[triangle(j) + i];
     const double x = i >= j ? h->sum[triangle(i) + j] : h->sum[triangle(j) + i];
     return (float)(x * (2.0 / (double)(h->samples ? h->samples : 1)));
 }
@@ -293,7 +312,7 @@ struct source_matrix {
     const struct hessian *h;
     const uint32_t *order;
     const uint8_t *dead;
-    double scale, damp;
+    double damp;
     size_t padded;
 };
 
@@ -305,10 +324,8 @@ static double entry(const struct source_matrix *s, size_t r, size_t c)
         return i == j;
     i = s->order ? s->order[i] : i;
     j = s->order ? s->order[j] : j;
-    const double x = i >= j ? s->h->sum[triangle(i) + j] : s->h->sum[triangle(j) + i];
-    if (i != j)
-        return (double)(float)(x * s->scale);
-    return (s->dead[i] ? 1 : (double)(float)(x * s->scale)) + s->damp;
+    const double x = (double)hessian_at(s->h, i, j);
+    return i != j ? x : (s->dead[i] ? 1 : x) + s->damp;
 }
 
 struct filling {
@@ -439,7 +456,6 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
     if (!f->dead || !f->diagonal || !f->panel)
         goto fail;
     s.dead = f->dead;
-    s.scale = 2.0 / (double)(h->samples ? h->samples : 1);
     double mean = 0;
     for (size_t i = 0; i < n; i++) {
         const float d = hessian_at(h, i, i);

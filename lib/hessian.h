@@ -22,6 +22,7 @@
 struct hessian {
     size_t n;       /* columns */
     double *sum;    /* lower triangle, row i at i (i + 1) / 2: sums of X^T X */
+    float *settled; /* instead of sum, after hessian_settle(): H itself */
     size_t samples; /* N */
     float *turned;  /* working memory of hessian_add(): a sample, transposed */
     size_t room;    /* floats of it */
@@ -33,6 +34,9 @@ void hessian_free(struct hessian *h);
 /* Adds one sample: x (rows, n), rows ldx floats apart, readable up to n rounded up to 16. */
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
                 const float *x, size_t ldx, struct error *e);
+
+/* After the last sample: keeps H in f32, as it is used, in half the memory. */
+void hessian_settle(struct hessian *h);
 
 /* Entry (i, j) as the released code has it, in f32. */
 float hessian_at(const struct hessian *h, size_t i, size_t j);

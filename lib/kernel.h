@@ -47,8 +47,8 @@ typedef void kernel_product(size_t rows, size_t panels, size_t k, const float *x
 
 struct kernels {
     enum cpu_level level;
-
     kernel_product *product[KERNEL_TYPES]; /* by enum panel_type */
+    size_t together; /* panels that a product of many rows likes side by side */
 
     /* To f32: n numbers of a panel type; n bytes; and bits (16 a word, low first) to 0 and 1. */
     void (*widen[KERNEL_TYPES])(const void *in, size_t n, float *out);
@@ -98,7 +98,8 @@ struct kernels {
 /* Kernels of a level; where a level has none of its own, those of the level below. */
 const struct kernels *kernels_of(enum cpu_level level);
 
-/* The tables and, for the tails of vector kernels, the functions in C. */
-extern const struct kernels kernels_scalar, kernels_avx2;
+/* The tables and, for the tails of vector kernels, the functions in C. That of AVX-512 has gaps,
+ * which kernels_of() fills. */
+extern const struct kernels kernels_scalar, kernels_avx2, kernels_avx512;
 
 #endif

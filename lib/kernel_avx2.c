@@ -598,6 +598,7 @@ static double sum_exp_avx2(const float *x, size_t n, float shift)
 const struct kernels kernels_avx2 = {
     .level = CPU_AVX2,
     .product = {product_f32_avx2, product_f16_avx2, product_bf16_avx2},
+    .together = 1,
     .widen = {widen_f32_avx2, widen_f16_avx2, widen_bf16_avx2},
     .widen_u8 = widen_u8_avx2,
     .widen_bits = widen_bits_avx2,

@@ -255,6 +255,7 @@ static double sum_exp_scalar(const float *x, size_t n, float shift)
 const struct kernels kernels_scalar = {
     .level = CPU_SCALAR,
     .product = {product_f32_scalar, product_f16_scalar, product_bf16_scalar},
+    .together = 1,
     .widen = {widen_f32_scalar, widen_f16_scalar, widen_bf16_scalar},
     .widen_u8 = widen_u8_scalar,
     .widen_bits = widen_bits_scalar,

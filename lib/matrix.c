@@ -308,18 +308,27 @@ static void tile_floats(const struct product *c, size_t first_panel, size_t last
                                false);
         return;
     }
+    /* As many panels side by side as the kernel likes, in blocks that take the same room. */
+    const size_t together = c->k->together, most = K_BLOCK / together;
     float block[K_BLOCK * PANEL];
-    for (size_t p = first_panel; p < last_panel; p++, panel += cols * PANEL * size) {
-        for (size_t i = 0; i < cols; i += K_BLOCK) {
-            const size_t len = cols - i < K_BLOCK ? cols - i : K_BLOCK;
+    for (size_t p = first_panel; p < last_panel;) {
+        const size_t n = last_panel - p < together ? last_panel - p : together;
+        for (size_t i = 0; i < cols; i += most) {
+            const size_t len = cols - i < most ? cols - i : most;
             const void *w = panel + i * PANEL * size;
+            size_t ldw = cols * PANEL;
             if (m->type != PANEL_F32) {
-                c->k->widen[m->type](w, len * PANEL, block);
+                for (size_t j = 0; j < n; j++)
+                    c->k->widen[m->type](panel + (j * cols + i) * PANEL * size, len * PANEL,
+                                         block + j * most * PANEL);
                 w = block;
+                ldw = most * PANEL;
             }
-            c->k->product[PANEL_F32](rows, 1, len, x + i, c->ldx, w, 0, y + p * PANEL, c->ldy,
+            c->k->product[PANEL_F32](rows, n, len, x + i, c->ldx, w, ldw, y + p * PANEL, c->ldy,
                                      i + len == cols ? m->bias + p * PANEL : NULL, i > 0);
         }
+        p += n;
+        panel += n * cols * PANEL * size;
     }
 }
 

@@ -1,14 +1,11 @@
 /* Streamed execution. */
 #include "pass.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "memory.h"
+#include "spill.h"
 
 enum { BATCH = 576 }; /* rows of short sequences that go through a block together */
 static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
@@ -22,8 +19,8 @@ struct pass {
     size_t *branch_row;   /* first row of a branch: those of all sequences' r-th branches together */
     size_t *first_branch; /* (count): number of a sequence's first branch */
     size_t rounds, rows;  /* most branches of a sequence; all rows */
-    float *x;      /* (rows, stride) */
-    size_t mapped; /* bytes of x when it lies in a file */
+    struct spill spill; /* of x */
+    float *x;           /* (rows, stride) */
     struct block block;
     size_t layer; /* of the block that is being collected */
     struct cache *cache;
@@ -39,10 +36,7 @@ void pass_free(struct pass *p)
 {
     if (!p)
         return;
-    if (p->mapped)
-        munmap(p->x, p->mapped);
-    else
-        free(p->x);
+    spill_free(&p->spill);
     for (size_t i = 0; p->cache && i < p->caches; i++)
         cache_free(&p->cache[i]);
     free(p->cache);
@@ -55,41 +49,6 @@ void pass_free(struct pass *p)
     block_free(&p->block);
     forward_free(p->forward);
     free(p);
-}
-
-/* A file without a name, its space reserved so that a full disk is an error here. */
-static int map_file(struct pass *p, size_t bytes, struct error *e)
-{
-    const char *folder = getenv("TMPDIR");
-    if (!folder || !*folder)
-        folder = "/tmp";
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        char name[4096];
-        const char tail[] = "/kick-XXXXXX";
-        if (strlen(folder) + sizeof tail > sizeof name)
-            return error_set(e, "TMPDIR is too long");
-        memcpy(name, folder, strlen(folder));
-        memcpy(name + strlen(folder), tail, sizeof tail);
-        fd = mkstemp(name);
-        if (fd >= 0)
-            unlink(name);
-    }
-    if (fd < 0)
-        return error_set(e, "%s: cannot make a temporary file: %s", folder, strerror(errno));
-    const int full = posix_fallocate(fd, 0, (off_t)bytes);
-    if (full) {
-        close(fd);
-        return error_set(e, "%s: no room for %zu bytes of activations: %s; set TMPDIR", folder,
-                         bytes, strerror(full));
-    }
-    void *x = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (x == MAP_FAILED)
-        return error_set(e, "cannot map %zu bytes of activations: %s", bytes, strerror(errno));
-    p->x = x;
-    p->mapped = bytes;
-    return 0;
 }
 
 /* How many of the sequences from `first` on go through a block together. */
@@ -190,10 +149,10 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, st
     p->part = memory_new(p->caches, sizeof *p->part, "sequences", e);
     if (!p->cache || !p->part)
         return -1;
-    if (bytes > limit)
-        return map_file(p, bytes, e);
-    p->x = memory_new(p->rows, forward_stride(m) * sizeof *p->x, "activations", e);
-    return p->x ? 0 : -1;
+    if (spill_new(&p->spill, p->rows, forward_stride(m) * sizeof *p->x, limit, e))
+        return -1;
+    p->x = p->spill.data;
+    return 0;
 }
 
 /* The r-th branches of n sequences from `first` on, whose caches hold them. */

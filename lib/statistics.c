@@ -214,10 +214,25 @@ double statistics_quantile(const double *sorted, size_t n, double q)
     return i + 1 < n ? sorted[i] + (at - low) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
 
-int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
-                         struct random_key key, struct bootstrap *out, struct error *e)
+/* Interval and deviation of the draws' means. */
+static void summarize(double *mean, size_t draws, double level, struct bootstrap *out)
 {
-    double sum = 0, squares = 0;
+    double all = 0, squares = 0;
+    for (size_t b = 0; b < draws; b++)
+        all += mean[b];
+    all /= (double)draws;
+    for (size_t b = 0; b < draws; b++)
+        squares += (mean[b] - all) * (mean[b] - all);
+    out->deviation = draws > 1 ? sqrt(squares / (double)(draws - 1)) : 0;
+    statistics_sort(mean, draws);
+    out->interval.low = statistics_quantile(mean, draws, (1 - level) / 2);
+    out->interval.high = statistics_quantile(mean, draws, 1 - (1 - level) / 2);
+}
+
+static int bootstrap(const double *x, size_t n, const uint32_t *index, struct random_key key,
+                     size_t draws, double level, struct bootstrap *out, struct error *e)
+{
+    double sum = 0;
     if (n == 0 || draws == 0)
         return error_set(e, "a bootstrap needs at least one value and one draw");
     double *mean = memory_new(draws, sizeof *mean, "a bootstrap", e);
@@ -226,23 +241,41 @@ int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
     for (size_t i = 0; i < n; i++)
         sum += x[i];
     out->mean = sum / (double)n;
-    double all = 0;
     for (size_t b = 0; b < draws; b++) {
         sum = 0;
         for (size_t i = 0; i < n; i++)
-            sum += x[random_below(key, b, i, n)];
+            sum += x[index ? index[b * n + i] : random_below(key, b, i, n)];
         mean[b] = sum / (double)n;
-        all += mean[b];
     }
-    all /= (double)draws;
-    for (size_t b = 0; b < draws; b++)
-        squares += (mean[b] - all) * (mean[b] - all);
-    out->deviation = draws > 1 ? sqrt(squares / (double)(draws - 1)) : 0;
-    statistics_sort(mean, draws);
-    out->interval.low = statistics_quantile(mean, draws, (1 - level) / 2);
-    out->interval.high = statistics_quantile(mean, draws, 1 - (1 - level) / 2);
+    summarize(mean, draws, level, out);
     free(mean);
     return 0;
+}
+
+int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
+                         struct random_key key, struct bootstrap *out, struct error *e)
+{
+    return bootstrap(x, n, NULL, key, draws, level, out, e);
+}
+
+int statistics_bootstrap_drawn(const double *x, size_t n, const uint32_t *index, size_t draws,
+                               double level, struct bootstrap *out, struct error *e)
+{
+    return bootstrap(x, n, index, (struct random_key){0}, draws, level, out, e);
+}
+
+uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e)
+{
+    size_t count;
+    if (!size_multiply(n, draws, &count) || n > UINT32_MAX) {
+        error_set(e, "%zu draws of %zu items are too many", draws, n);
+        return NULL;
+    }
+    uint32_t *index = memory_new(count, sizeof *index, "a bootstrap", e);
+    for (size_t b = 0; index && b < draws; b++)
+        for (size_t i = 0; i < n; i++)
+            index[b * n + i] = (uint32_t)random_below(key, b, i, n);
+    return index;
 }
 
 double statistics_detectable(const double *difference, size_t n, double alpha, double power)

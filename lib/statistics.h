@@ -44,6 +44,11 @@ struct bootstrap {
 int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
                          struct random_key key, struct bootstrap *out, struct error *e);
 
+/* The draws of statistics_bootstrap() as indices (draws, n), for several x of one n. free() them. */
+uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e);
+int statistics_bootstrap_drawn(const double *x, size_t n, const uint32_t *index, size_t draws,
+                               double level, struct bootstrap *out, struct error *e);
+
 /* Smallest mean difference that a two-sided paired test at `alpha` finds with `power`: (z + z') s /
  * sqrt(n), s the standard deviation of the n differences. */
 double statistics_detectable(const double *difference, size_t n, double alpha, double power);

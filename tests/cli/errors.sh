@@ -101,7 +101,7 @@ broken() { # a copy of the model to break
 }
 refuses "model: no operand" 2 "name a checkpoint directory" kick-ingest-model
 refuses "model: missing directory" 1 "no such directory" ingest "$work/none"
-refuses "model: a file" 1 "is not a checkpoint directory" ingest "$work/text"
+refuses "model: a file" 1 "has no config.json beside it" ingest "$work/text"
 mkdir "$work/bare"
 refuses "model: no config.json" 1 "has no config.json" ingest "$work/bare"
 broken; sed -i 's/"model_type": "llama",//' "$work/broken/config.json"

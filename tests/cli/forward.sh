@@ -19,7 +19,7 @@ near() { awk -v a="$1" -v b="$2" -v t="$3" 'BEGIN { exit !(a - b <= t * b && b -
 kick-eval-perplexity m.kick -j1 -d ids.kick --per-token --logits -o want.kick
 check "eval-perplexity runs over rows of ids" test -s want.kick
 zstdcat want.kick >want
-for options in "-j1 scalar" "-j2 scalar" "-j2 avx2" "-j3 avx2"; do
+for options in "-j1 scalar" "-j2 scalar" "-j2 avx2" "-j3 avx2" "-j2 avx512"; do
     set -- $options
     KICK_CPU=$2 kick-eval-perplexity m.kick "$1" -d ids.kick --per-token --logits -o got.kick 2>log
     if [ $? -eq 2 ] && grep -q "this machine offers" log; then

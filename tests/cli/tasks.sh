@@ -57,6 +57,10 @@ refuses "triviaqa: evidence stays in its folder" 1 'is outside the evidence fold
 kick-ingest-triviaqa --skip-bad "$work/tqa/qa/web.json" -o "$work/x.kick" 2>/dev/null
 check "triviaqa: question, aliases, evidence" has "$work/x.kick" \
     '{"item":"t1#0","question":"Q1?","aliases":["A","B"],"normalized":["a"],"web":"web text"}'
+printf '%s' '{"Data":[{"QuestionId":"t3","Question":"Q3?","Answer":{"Value":"A"},"SearchResults":[{"Filename":"1/no.txt"},{"Filename":"1/1_1.txt"}]}]}' >"$work/tqa/qa/c.json"
+kick-ingest-triviaqa "$work/tqa/qa/c.json" -o "$work/x.kick" 2>"$work/warning"
+check "triviaqa: an absent page is passed over" has "$work/x.kick" '"web":"web text"'
+check "triviaqa: and said" grep -q '1 evidence files are named but not there' "$work/warning"
 printf "Who \"x\"?\t['a', \"b's\", 'c\\\\'d']\n" | kick-ingest-triviaqa - -o "$work/x.kick"
 check "triviaqa: a Python list of aliases" has "$work/x.kick" '"aliases":["a","b'"'"'s","c'"'"'d"]'
 
@@ -128,3 +132,40 @@ kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | sed -n 's/.*"custo
 kick-judge-verdict --answers "$work/v.jsonl" "$work/summary.kick" -o "$work/v.kick" 2>/dev/null
 check "judge-verdict: what did not parse is not averaged in" has "$work/v.kick" '"n":12,"scored":12,"parsed":12,"unparsed":12,"missing":0'
 check "judge-verdict: the judged model is assistant 2" has "$work/v.kick" '"scores":{"coherence":6.0'
+
+mkdir "$work/model"
+cp "$shared/goldens/stories260K/"{config.json,model.safetensors,tokenizer.model} "$work/model"
+echo '{{ messages }}' >"$work/model/chat_template.jinja"
+kick-ingest-model "$work/model" -o "$work/own.kick"
+refuses "an unknown chat template is no guess" 1 "is not known; name one with --template" \
+    kick-eval-chat -n 1 -d "$work/mt.kick" "$work/own.kick" -o "$work/x.kick"
+check "a chat format by name" kick-eval-chat -n 1 --max-new 4 --template zephyr -d "$work/mt.kick" \
+    "$work/own.kick" -o "$work/x.kick"
+refuses "open book without evidence" 1 "no item has evidence" \
+    kick-eval-retrieval -d "$work/fb-eval.kick" "$work/s.kick" -o "$work/x.kick"
+
+kick-prune-magnitude -s 0.4 "$work/s.kick" -o "$work/p4.kick"
+kick-prune-magnitude -s 0.6 "$work/s.kick" -o "$work/p6.kick"
+for m in s p4 p6; do
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/$m.kick" -o "$work/choice-$m.kick"
+    kick-eval-perplexity -l 8 -d "$work/t.kick" "$work/$m.kick" -o "$work/ppl-$m.kick"
+done
+kick-analyze-load -D "$work/r.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+check "analyze-compare" kick-analyze-compare -D "$work/r.db"
+kick-analyze-load -D "$work/r1.db" "$work"/choice-*.kick "$work"/ppl-*.kick
+kick-analyze-compare -D "$work/r1.db"
+check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
+check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
+refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
+cat >"$work/claims.sql" <<'END'
+-- claim yes: Two is above one.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high;
+-- claim no: One case of two lies below.
+SELECT 2 AS effect, 1.5 AS low, 2.5 AS high UNION ALL SELECT -2, -3, -1;
+-- claim maybe: The interval holds 0.
+SELECT 0.1 AS effect, 0.01 AS variance;
+-- claim none: No cases.
+SELECT 1 AS effect, 1 AS low, 1 AS high WHERE 0;
+END
+check "analyze-claims: verdicts" test "$(kick-analyze-claims -D "$work/r.db" -f "$work/claims.sql" | cut -c1-12 | tr -d ' ' | tr '\n' ,)" = "holds,fails,cannottell,cannottell,"
+check "analyze-claims: those of the paper run" kick-analyze-claims -D "$work/r.db"

@@ -8,7 +8,7 @@ frame() { # a frame as tests/fuzz/stream.c takes it: two bytes of length, conten
 
 seeds() {
     local dir=$1 t
-    mkdir -p "$dir"/{stream,tensor,safetensors,text_input,config,tokenizer,model}
+    mkdir -p "$dir"/{stream,tensor,safetensors,text_input,config,tokenizer,model,pickle,zip,gguf}
     "$KICK_BUILD/tests/make-model" "$dir/model" --hidden 8 --intermediate 16 --heads 2 --kv-heads 1 --vocab 8 --layers 1
     cp "$dir/model/config.json" "$dir/config/plain"
     sed 's/"rope_theta": 10000.0/"rope_theta": 5e5, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 128}/' \
@@ -43,5 +43,11 @@ seeds() {
     for t in tests/data/tokenizer/*.json; do
         { printf '\001'; cat "$t"; } >"$dir/tokenizer/${t##*/}"
     done
+    cp tests/data/torch/*.bin "$dir/zip"
+    cp tests/data/torch/old.bin "$dir/pickle"
+    for t in tests/data/torch/{zip,protocol4,module}.bin; do # entries are stored: the pickle as it is
+        unzip -p "$t" '*/data.pkl' >"$dir/pickle/${t##*/}"
+    done
+    cp tests/data/gguf/*.gguf "$dir/gguf"
     rm -rf "$dir/model" "$dir/m.kick"
 }

@@ -80,6 +80,20 @@ static void accuracy(void **unused)
     }
     printf("fmath_expf: %.3f ulp\n", worst);
     assert_true(worst < 1.1);
+    worst = 0;
+    double absolute = 0, tail = 0;
+    for (int i = 0; i < 1000000; i++) {
+        const float x = (float)((uniform() - 0.5) * (i % 2 ? 20 : 0.5));
+        const double d = ulpsf(fmath_tanhf(x), (double)tanhl(x));
+        worst = d > worst ? d : worst;
+        const double exact = (double)(0.5L * erfcl(-(long double)x * sqrtl(0.5L)));
+        const double off = fabs((double)fmath_normalf(x) - exact);
+        absolute = off > absolute ? off : absolute;
+        tail = off / exact > tail ? off / exact : tail;
+    }
+    printf("fmath_tanhf: %.3f ulp; fmath_normalf: %.2g absolute, %.2g relative\n", worst, absolute,
+           tail);
+    assert_true(worst < 3 && absolute < 2.5e-7 && tail < 5e-6);
 }
 
 static void edges(void **unused)
@@ -93,6 +107,10 @@ static void edges(void **unused)
     assert_true(fmath_sin(0) == 0 && fmath_cos(0) == 1 && isnan(fmath_sin(INFINITY)));
     assert_true(fmath_pow(10000, 0) == 1 && fmath_pow(1, 0.3) == 1 && fmath_pow(2, 10) == 1024);
     assert_true(isnan(fmath_expf(NAN)) && fmath_expf(-INFINITY) == 0 && fmath_expf(0) == 1);
+    assert_true(fmath_tanhf(INFINITY) == 1 && fmath_tanhf(-20) == -1 && isnan(fmath_tanhf(NAN)));
+    assert_true(fmath_tanhf(1e-30f) == 1e-30f && signbit(fmath_tanhf(-0.0f)));
+    assert_true(fmath_normalf(INFINITY) == 1 && fmath_normalf(-INFINITY) == 0);
+    assert_true(isnan(fmath_normalf(NAN)) && fabsf(fmath_normalf(0) - 0.5f) < 1e-7f);
     assert_true(fmath_expf(INFINITY) == INFINITY && fmath_expf(-88) == 0);
     assert_true(fmath_expf(FMATH_EXPF_MIN) >= 0x1p-126f && isfinite(fmath_expf(FMATH_EXPF_MAX)));
 }

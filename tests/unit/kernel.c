@@ -65,8 +65,8 @@ static void products(const struct kernels *k)
 {
     for (int type = 0; type < KERNEL_TYPES; type++) {
         for (int run = 0; run < 400; run++) {
-            const size_t rows = run < 20 ? (size_t)run : bits32() % 20;
-            const size_t panels = 1 + bits32() % 6, n = bits32() % 40;
+            const size_t rows = run < 30 ? (size_t)run : bits32() % 30;
+            const size_t panels = 1 + bits32() % 12, n = bits32() % 40;
             const size_t ldx = n + bits32() % 5, ldy = panels * PANEL + bits32() % 5;
             const size_t ldw = n * PANEL + bits32() % 5;
             const size_t x = bits32() % 7, y = GUARD + bits32() % 7, w = bits32() % 7;
@@ -140,6 +140,65 @@ static void rows(const struct kernels *k)
         same("silu_product", n, 0, 0);
 
         fill();
+        kernels_scalar.layer_norm(in1 + n % 5, n, in2 + 1, in3 + 2, 1e-5f, out1 + at);
+        k->layer_norm(in1 + n % 5, n, in2 + 1, in3 + 2, 1e-5f, out2 + at);
+        same("layer_norm", n, 0, 0);
+        memcpy(out2, out1, sizeof out1);
+        kernels_scalar.layer_norm(out1 + at, n, in2 + 1, in3 + 2, 0, out1 + at);
+        k->layer_norm(out2 + at, n, in2 + 1, in3 + 2, 0, out2 + at);
+        same("layer_norm in place", n, 0, 0);
+
+        for (int a = 0; a < ACTIVATIONS; a++) {
+            fill();
+            for (size_t i = 0; i < n; i++) /* small, ordinary, and so large that exp overflows */
+                out1[at + i] *= i % 3 == 0 ? 1.0f : i % 3 == 1 ? 10.0f : 200.0f;
+            if (n > 4 && n % 2) {
+                out1[at] = -0.0f;
+                out1[at + 1] = 3e38f;
+                out1[at + 2] = -3e38f;
+                out1[at + 3] = -1e-39f;
+                out1[at + 4] = INFINITY;
+            }
+            memcpy(out2, out1, sizeof out1);
+            kernels_scalar.activate[a](out1 + at, n);
+            k->activate[a](out2 + at, n);
+            same("activate", (size_t)a, n, 0);
+        }
+
+        fill();
+        kernels_scalar.multiply(out1 + at, in1 + 1, n);
+        k->multiply(out2 + at, in1 + 1, n);
+        kernels_scalar.add_scaled(out1 + at, in2 + 1, n, 0.3f);
+        k->add_scaled(out2 + at, in2 + 1, n, 0.3f);
+        same("multiply, add_scaled", n, 0, 0);
+
+        fill();
+        for (size_t i = 0; i < n; i++)
+            out1[at + i] *= i % 3 == 0 ? 1.0f : i % 3 == 1 ? 30.0f : 1e6f;
+        if (n > 2) {
+            out1[at] = INFINITY;
+            out1[at + 1] = -INFINITY;
+        }
+        memcpy(out2, out1, sizeof out1);
+        kernels_scalar.cap(out1 + at, n, 0.7f, 5.0f);
+        k->cap(out2 + at, n, 0.7f, 5.0f);
+        same("cap", n, 0, 0);
+
+        /* A NaN stays one in each place, so that it is found. */
+        for (size_t i = 0; i < n; i++) {
+            for (int a = 0; a <= ACTIVATIONS; a++) {
+                for (size_t j = 0; j < n; j++)
+                    out2[at + j] = j == i ? NAN : 1.0f;
+                if (a < ACTIVATIONS)
+                    k->activate[a](out2 + at, n);
+                else
+                    k->cap(out2 + at, n, 1.0f, 5.0f);
+                for (size_t j = 0; j < n; j++)
+                    assert_true((out2[at + j] != out2[at + j]) == (j == i));
+            }
+        }
+
+        fill();
         kernels_scalar.rope(out1 + at, n, in1 + 1, in2);
         k->rope(out2 + at, n, in1 + 1, in2);
         same("rope", n, 0, 0);
@@ -197,6 +256,10 @@ static void all_levels(void **unused)
         combines(k);
         rows(k);
         softmax_padding(k);
+#if defined(__x86_64__)
+        if (level == CPU_AVX512) /* some machines use another level's for many rows */
+            products(&kernels_avx512);
+#endif
     }
 }
 

@@ -120,10 +120,13 @@ static void compare(const struct tensor *t, const char *what, bool with_bias)
     else
         define_floats(t, with_bias);
     static const size_t counts[] = {1, 2, 3, 5, 7, 30, ROWS};
-    for (int level = 0; level <= (int)cpu_best(); level++) {
+    for (int run = 0; run <= 2 * (int)cpu_best() + 1; run++) {
+        const int level = run / 2; /* each with one panel and with two side by side */
+        struct kernels k = *kernels_of((enum cpu_level)level);
+        k.together = run % 2 ? 2 : 1;
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             memset(got, 0, sizeof got);
-            assert_int_equal(matrix_product(&m, kernels_of((enum cpu_level)level),
+            assert_int_equal(matrix_product(&m, &k,
                                             level % 2 ? pool : NULL, counts[c], x, IN_MOST, got, 80,
                                             &e),
                              0);

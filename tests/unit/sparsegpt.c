@@ -26,6 +26,21 @@ static void hessian_is_the_sum(void **state)
     }
 }
 
+/* Settling keeps every entry as hessian_at() gave it before. */
+static void settling(void **state)
+{
+    (void)state;
+    struct layer l;
+    layer_random(&l, 1, 77, 3, 40, 9, 4);
+    float before[77 * 77];
+    for (size_t i = 0; i < 77 * 77; i++)
+        before[i] = hessian_at(&l.h, i / 77, i % 77);
+    hessian_settle(&l.h);
+    for (size_t i = 0; i < 77 * 77; i++)
+        assert_true(before[i] == hessian_at(&l.h, i / 77, i % 77));
+    layer_free(&l);
+}
+
 /* U H U^T is the identity. */
 static void factor_inverts(void **state)
 {
@@ -262,7 +277,7 @@ static void damping_ladder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hessian_is_the_sum), cmocka_unit_test(factor_inverts),
+        cmocka_unit_test(hessian_is_the_sum), cmocka_unit_test(settling), cmocka_unit_test(factor_inverts),
         cmocka_unit_test(goldens),            cmocka_unit_test(ragged_and_dead),
         cmocka_unit_test(same_bytes),         cmocka_unit_test(damping_ladder),
     };

@@ -1,0 +1,646 @@
+/* analyze-compare: every result of a compressed model against the dense model's on the same items,
+ * paired (compare.sql says what is kept). Drop with a percentile bootstrap interval over items, or
+ * windows of perplexity; exact McNemar, flips and all-flips for scores of 0 and 1; Holm within task,
+ * data, metric and model; the smallest drop that could have been detected; and the paper's matching
+ * rule, not more than 5 % below dense: first failure, last pass and break point along a sweep. */
+#include <math.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "fmath.h"
+#include "json.h"
+#include "memory.h"
+#include "query.h"
+#include "random.h"
+#include "statistics.h"
+
+/* compare.sql, as a string; the path is relative to where make runs. */
+__asm__(".section .rodata\n"
+        "compare_sql:\n"
+        ".incbin \"analyze/compare.sql\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char compare_sql[];
+
+#define LEVEL 0.95
+#define MATCHING 0.95
+
+enum { SWEEP_DRAWS = 1000 };
+
+static const char *database;
+static long draws = 10000, seed = 0;
+
+static struct cli_option options[] = {
+    {'D', "database", CLI_TEXT, &database, "FILE", "database of results (needed)"},
+    {0, "draws", CLI_INT, &draws, "N", "of the bootstrap", .min = 100, .max = 1000000},
+    {'S', "seed", CLI_INT, &seed, "SEED", "of the bootstrap", .min = 0, .max = 9e15},
+    {0},
+};
+
+static const char *const task_metrics[] = {"strict",    "paper",    "strict_norm",
+                                           "letter",    "contains", "paper_output",
+                                           "strict_f1", "paper_f1", NULL};
+static const char *const judge_metrics[] = {"coherence", "consistency", "fluency",
+                                            "relevance", "overall",     NULL};
+
+/* A comparison: metric by metric of one result. */
+struct row {
+    char *result, *dense, *family, *sweep; /* family: of Holm; sweep: of the curve */
+    const char *metric;
+    bool nll;
+    double x; /* place on the sweep's axis; NaN: on none */
+    bool bits;
+    size_t n;
+    double *theirs, *ours; /* (n): dense, compressed */
+    double value, dense_value, detectable;
+    struct bootstrap drop;
+    bool binary;
+    struct flips flips;
+    struct mcnemar test;
+    double holm;
+};
+
+struct work {
+    struct cli *cli;
+    sqlite3 *db;
+    struct row *list;
+    size_t count, capacity;
+    uint32_t *index; /* draws of the last n */
+    size_t drawn;
+    struct random_key key;
+};
+
+static int db_error(const struct work *w, struct error *e)
+{
+    return error_set(e, "%s: %s", database, sqlite3_errmsg(w->db));
+}
+
+static int prepare(const struct work *w, const char *sql, sqlite3_stmt **s, struct error *e)
+{
+    return sqlite3_prepare_v2(w->db, sql, -1, s, NULL) == SQLITE_OK ? 0 : db_error(w, e);
+}
+
+static const char *column_text(sqlite3_stmt *s, int i)
+{
+    const char *text = (const char *)sqlite3_column_text(s, i);
+    return text ? text : "";
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+static struct row *new_row(struct work *w, struct error *e)
+{
+    if (w->count == w->capacity) {
+        const size_t n = w->capacity ? 2 * w->capacity : 64;
+        struct row *list = memory_resize(w->list, n, sizeof *list, "comparisons", e);
+        if (!list)
+            return NULL;
+        w->list = list;
+        w->capacity = n;
+    }
+    w->list[w->count] = (struct row){.x = NAN, .holm = NAN};
+    return &w->list[w->count++];
+}
+
+static void row_free(struct row *r)
+{
+    free(r->result);
+    free(r->dense);
+    free(r->family);
+    free(r->sweep);
+    free(r->theirs);
+    free(r->ours);
+}
+
+/* A metric of an item: the columns strict and paper, else a key of its record or of "scores". */
+static double metric_of(sqlite3_stmt *s, int first, const json_t *record, const char *metric)
+{
+    const int column = !strcmp(metric, "strict")  ? first
+                       : !strcmp(metric, "paper") ? first + 1
+                                                  : -1;
+    if (column >= 0)
+        return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
+    const json_t *v = json_object_get(record, metric);
+    if (!v)
+        v = json_object_get(json_object_get(record, "scores"), metric);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+/* What the model answered under a metric: its choice, else its output. */
+static const char *answer_of(sqlite3_stmt *s, int output, const json_t *record, const char *metric)
+{
+    const json_t *chosen = json_object_get(record, "chosen");
+    if (chosen && strcmp(metric, "paper"))
+        return json_get_string_or(chosen, metric, "");
+    return column_text(s, output);
+}
+
+static int add_pair(struct row *r, size_t *capacity, double theirs, double ours, struct error *e)
+{
+    if (r->n == *capacity) {
+        const size_t n = *capacity ? 2 * *capacity : 64;
+        double *a = memory_resize(r->theirs, n, sizeof *a, "scores", e);
+        if (!a)
+            return -1;
+        r->theirs = a;
+        double *b = memory_resize(r->ours, n, sizeof *b, "scores", e);
+        if (!b)
+            return -1;
+        r->ours = b;
+        *capacity = n;
+    }
+    r->theirs[r->n] = theirs;
+    r->ours[r->n++] = ours;
+    return 0;
+}
+
+/* One metric of a result over the items that both have. */
+static int read_items(struct work *w, struct row *r, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    size_t capacity = 0;
+    int got, result = -1;
+    if (prepare(w,
+                "SELECT a.strict_score, a.paper_score, a.output, a.record, b.strict_score, "
+                "b.paper_score, b.output, b.record FROM item AS a JOIN item AS b ON b.item = a.item "
+                "WHERE a.result_id = ?1 AND b.result_id = ?2 ORDER BY a.item",
+                &s, e))
+        goto out;
+    sqlite3_bind_text(s, 1, r->dense, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, r->result, -1, SQLITE_STATIC);
+    r->binary = true;
+    while ((got = sqlite3_step(s)) == SQLITE_ROW) {
+        json_t *a = json_loads(column_text(s, 3), 0, NULL), *b = json_loads(column_text(s, 7), 0, NULL);
+        const double x = metric_of(s, 0, a, r->metric), y = metric_of(s, 4, b, r->metric);
+        int failed = 0;
+        if (isfinite(x) && isfinite(y)) {
+            r->binary = r->binary && (x == 0 || x == 1) && (y == 0 || y == 1);
+            if (r->binary)
+                flips_add(&r->flips, x == 1, y == 1,
+                          !strcmp(answer_of(s, 2, a, r->metric), answer_of(s, 6, b, r->metric)));
+            failed = add_pair(r, &capacity, x, y, e);
+        }
+        json_decref(a);
+        json_decref(b);
+        if (failed)
+            goto out;
+    }
+    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+out:
+    sqlite3_finalize(s);
+    return result;
+}
+
+/* Perplexity: mean negative log-likelihood of each window. */
+static int read_windows(struct work *w, struct row *r, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    size_t capacity = 0;
+    int got, result = -1;
+    if (prepare(w,
+                "SELECT a.nll_sum_nats / (a.token_count - 1), b.nll_sum_nats / (b.token_count - 1) "
+                "FROM window AS a JOIN window AS b ON b.window = a.window WHERE a.result_id = ?1 "
+                "AND b.result_id = ?2 AND a.token_count > 1 AND a.nll_sum_nats IS NOT NULL AND "
+                "b.nll_sum_nats IS NOT NULL ORDER BY a.window",
+                &s, e))
+        goto out;
+    sqlite3_bind_text(s, 1, r->dense, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, r->result, -1, SQLITE_STATIC);
+    while ((got = sqlite3_step(s)) == SQLITE_ROW)
+        if (add_pair(r, &capacity, sqlite3_column_double(s, 0), sqlite3_column_double(s, 1), e))
+            goto out;
+    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+out:
+    sqlite3_finalize(s);
+    return result;
+}
+
+/* Columns of the query over pairs of results. */
+enum { RESULT, DENSE, TASK, JUDGE, FAMILY, METHOD, COMPRESSION, SPARSITY, BITS, GROUP, STEPS };
+
+static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, struct error *e)
+{
+    struct row *r = new_row(w, e);
+    char place[64];
+    if (!r)
+        return -1;
+    const char *compression = column_text(s, COMPRESSION);
+    r->metric = metric;
+    r->nll = !strcmp(metric, "nll_mean");
+    r->result = strdup(column_text(s, RESULT));
+    r->dense = strdup(column_text(s, DENSE));
+    const char *parts[] = {column_text(s, FAMILY), metric, column_text(s, METHOD)};
+    size_t size = 3;
+    for (int i = 0; i < 3; i++)
+        size += strlen(parts[i]);
+    r->family = memory_new(size, 1, "a name", e);
+    place[0] = 0;
+    if (!strcmp(compression, "unstructured") && sqlite3_column_type(s, SPARSITY) != SQLITE_NULL) {
+        r->x = sqlite3_column_double(s, SPARSITY);
+        snprintf(place, sizeof place, "\tsparsity");
+    } else if (!strcmp(compression, "quantized") && sqlite3_column_type(s, BITS) != SQLITE_NULL) {
+        r->x = sqlite3_column_double(s, BITS);
+        r->bits = true;
+        snprintf(place, sizeof place, "\tbits\t%d", sqlite3_column_int(s, GROUP));
+    }
+    size += strlen(place);
+    r->sweep = memory_new(size, 1, "a name", e);
+    if (!r->result || !r->dense || !r->family || !r->sweep)
+        return error_set(e, "no memory for a comparison");
+    snprintf(r->family, size, "%s\t%s", parts[0], metric);
+    snprintf(r->sweep, size, "%s\t%s\t%s%s", parts[0], metric, parts[2], place);
+    if (r->nll ? read_windows(w, r, e) : read_items(w, r, e))
+        return -1;
+    if (r->n == 0) {
+        row_free(r);
+        w->count--;
+    }
+    return 0;
+}
+
+static int read_pairs(struct work *w, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    int got, result = -1;
+    if (prepare(w,
+                "SELECT r.id, d.id, r.task, r.judge, v.checkpoint_id || char(9) || r.task || "
+                "char(9) || ifnull(r.mode, '') || char(9) || ifnull(r.judge, '') || char(9) || "
+                "r.data_digest || char(9) || r.definition, v.method, v.compression, "
+                "v.sparsity_target, v.bits, v.group_columns, v.steps "
+                "FROM result AS r JOIN variant AS v ON v.id = r.variant_id "
+                "JOIN result AS d ON d.variant_id = v.checkpoint_id AND d.task = r.task AND "
+                "d.mode IS r.mode AND d.judge IS r.judge AND d.data_digest = r.data_digest AND "
+                "d.definition = r.definition WHERE v.id <> v.checkpoint_id "
+                "ORDER BY 5, v.method, v.compression, v.group_columns, v.sparsity_target, "
+                "v.bits DESC, r.id",
+                &s, e))
+        goto out;
+    while ((got = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *task = column_text(s, TASK);
+        static const char *const nll[] = {"nll_mean", NULL};
+        const char *const *list = !strcmp(task, "perplexity") ? nll
+                                  : sqlite3_column_type(s, JUDGE) != SQLITE_NULL ? judge_metrics
+                                                                                 : task_metrics;
+        if (!strcmp(task, "divergence"))
+            continue; /* is against the dense model already */
+        for (; *list; list++)
+            if (read_metric(w, s, *list, e))
+                goto out;
+    }
+    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+out:
+    sqlite3_finalize(s);
+    return result;
+}
+
+/* ---- statistics --------------------------------------------------------------------------------
+ */
+
+static double mean(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
+}
+
+/* The same draws for every comparison of n items. */
+static int need_draws(struct work *w, size_t n, struct error *e)
+{
+    if (w->drawn == n)
+        return 0;
+    free(w->index);
+    w->drawn = 0;
+    w->index = statistics_draws(n, (size_t)draws, w->key, e);
+    if (!w->index)
+        return -1;
+    w->drawn = n;
+    return 0;
+}
+
+static int compare_row(struct work *w, struct row *r, struct error *e)
+{
+    double *drop = memory_new(r->n, sizeof *drop, "scores", e);
+    if (!drop || need_draws(w, r->n, e)) {
+        free(drop);
+        return -1;
+    }
+    r->dense_value = mean(r->theirs, r->n);
+    r->value = mean(r->ours, r->n);
+    for (size_t i = 0; i < r->n; i++)
+        drop[i] = r->nll ? r->ours[i] - r->theirs[i] : r->theirs[i] - r->ours[i];
+    const int result = statistics_bootstrap_drawn(drop, r->n, w->index, (size_t)draws, LEVEL,
+                                                  &r->drop, e);
+    r->detectable = statistics_detectable(drop, r->n, 0.05, 0.8);
+    free(drop);
+    if (r->binary)
+        r->test = statistics_mcnemar(r->flips.right_to_wrong, r->flips.wrong_to_right);
+    return result;
+}
+
+static double retained(bool nll, double dense, double value)
+{
+    if (nll)
+        return fmath_exp(dense - value);
+    return dense > 0 ? value / dense : NAN;
+}
+
+static int correct(struct work *w, struct error *e)
+{
+    double *p = memory_new(2 * w->count, sizeof *p, "p values", e);
+    if (!p)
+        return -1;
+    for (size_t i = 0; i < w->count;) { /* a family is not contiguous: its metrics alternate */
+        if (!w->list[i].binary || isfinite(w->list[i].holm)) {
+            i++;
+            continue;
+        }
+        size_t n = 0;
+        for (size_t j = i; j < w->count; j++)
+            if (w->list[j].binary && !strcmp(w->list[j].family, w->list[i].family))
+                p[n++] = w->list[j].test.exact;
+        if (statistics_holm(p, n, p + w->count, e)) {
+            free(p);
+            return -1;
+        }
+        n = 0;
+        for (size_t j = i; j < w->count; j++)
+            if (w->list[j].binary && !strcmp(w->list[j].family, w->list[i].family))
+                w->list[j].holm = p[w->count + n++];
+        i++;
+    }
+    free(p);
+    return 0;
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------
+ */
+
+struct point {
+    const struct row *row;
+    double x;
+};
+
+static int point_compare(const void *a, const void *b)
+{
+    const struct point *p = a, *q = b;
+    const int order = (p->x > q->x) - (p->x < q->x);
+    return p->row->bits ? -order : order;
+}
+
+/* Where the line through the points first falls under the rule; infinite: nowhere. */
+static double crossing(const struct point *list, const double *kept, size_t n)
+{
+    double x = list[0].row->bits ? 16 : 0, y = 1; /* dense */
+    for (size_t i = 0; i < n; i++) {
+        if (!(kept[i] >= MATCHING)) {
+            const double share = isfinite(kept[i]) && y > kept[i] ? (y - MATCHING) / (y - kept[i]) : 1;
+            return x + share * (list[i].x - x);
+        }
+        x = list[i].x;
+        y = kept[i];
+    }
+    return INFINITY;
+}
+
+struct sweep {
+    double first_failure, last_pass, at, low, high;
+};
+
+static int sweep_of(struct work *w, const struct point *list, size_t n, struct sweep *out,
+                    struct error *e)
+{
+    const size_t items = list[0].row->n;
+    double *kept = memory_new(n, sizeof *kept, "a sweep", e);
+    double *at = memory_new(SWEEP_DRAWS, sizeof *at, "a sweep", e);
+    bool same = true;
+    int result = -1;
+    *out = (struct sweep){NAN, NAN, NAN, NAN, NAN};
+    if (!kept || !at)
+        goto out;
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = list[i].row;
+        kept[i] = retained(r->nll, r->dense_value, r->value);
+        same = same && r->n == items;
+        if (kept[i] >= MATCHING)
+            out->last_pass = list[i].x;
+        else if (isnan(out->first_failure))
+            out->first_failure = list[i].x;
+    }
+    out->at = crossing(list, kept, n);
+    if (!same || need_draws(w, items, e)) {
+        result = same ? -1 : 0;
+        goto out;
+    }
+    const size_t times = draws < SWEEP_DRAWS ? (size_t)draws : SWEEP_DRAWS;
+    for (size_t b = 0; b < times; b++) {
+        const uint32_t *index = w->index + b * items;
+        for (size_t i = 0; i < n; i++) {
+            double ours = 0, theirs = 0;
+            for (size_t k = 0; k < items; k++) {
+                ours += list[i].row->ours[index[k]];
+                theirs += list[i].row->theirs[index[k]];
+            }
+            kept[i] = retained(list[i].row->nll, theirs / (double)items, ours / (double)items);
+        }
+        at[b] = crossing(list, kept, n);
+        if (list[0].row->bits)
+            at[b] = -at[b]; /* falling bits: the quantiles go the other way */
+    }
+    statistics_sort(at, times);
+    /* Order statistics: a mean with infinity would say nothing. */
+    out->low = at[(size_t)((double)(times - 1) * (1 - LEVEL) / 2)];
+    out->high = at[(size_t)((double)(times - 1) * (1 - (1 - LEVEL) / 2))];
+    if (list[0].row->bits) {
+        const double low = -out->high;
+        out->high = -out->low;
+        out->low = low;
+    }
+    result = 0;
+out:
+    free(kept);
+    free(at);
+    return result;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static void bind_number(sqlite3_stmt *s, int i, double v)
+{
+    if (isfinite(v))
+        sqlite3_bind_double(s, i, v);
+    else
+        sqlite3_bind_null(s, i);
+}
+
+static int step(const struct work *w, sqlite3_stmt *s, struct error *e)
+{
+    if (sqlite3_step(s) != SQLITE_DONE)
+        return db_error(w, e);
+    sqlite3_reset(s);
+    return 0;
+}
+
+static int write_comparisons(struct work *w, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    int result = -1;
+    if (prepare(w,
+                "INSERT INTO comparison VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+                "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 1)",
+                &s, e))
+        goto out;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct row *r = &w->list[i];
+        const double n = (double)r->n, kept = retained(r->nll, r->dense_value, r->value);
+        const size_t changed = r->flips.right_to_wrong + r->flips.wrong_to_right;
+        sqlite3_clear_bindings(s);
+        sqlite3_bind_text(s, 1, r->result, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, r->metric, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 3, r->dense, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(s, 4, (sqlite3_int64)r->n);
+        bind_number(s, 5, r->value);
+        bind_number(s, 6, r->dense_value);
+        bind_number(s, 7, r->drop.mean);
+        bind_number(s, 8, r->drop.interval.low);
+        bind_number(s, 9, r->drop.interval.high);
+        bind_number(s, 10, kept);
+        bind_number(s, 11, r->detectable);
+        if (r->binary) {
+            sqlite3_bind_int64(s, 12, (sqlite3_int64)r->flips.right_to_wrong);
+            sqlite3_bind_int64(s, 13, (sqlite3_int64)r->flips.wrong_to_right);
+            bind_number(s, 14, (double)changed / n);
+            bind_number(s, 15, (double)(changed + r->flips.wrong_to_other) / n);
+            bind_number(s, 16, r->test.exact);
+            bind_number(s, 17, r->test.mid);
+            bind_number(s, 18, r->holm);
+        }
+        if (!isnan(kept))
+            sqlite3_bind_int(s, 19, kept >= MATCHING);
+        sqlite3_bind_int64(s, 20, draws);
+        if (step(w, s, e))
+            goto out;
+    }
+    result = 0;
+out:
+    sqlite3_finalize(s);
+    return result;
+}
+
+/* The fields of a sweep's name: its family's six, metric, method, axis, group. */
+static void bind_fields(sqlite3_stmt *s, const char *name)
+{
+    static const int place[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    for (size_t i = 0; i < sizeof place / sizeof *place; i++) {
+        const size_t n = strcspn(name, "\t");
+        sqlite3_bind_text(s, place[i], name, (int)n, SQLITE_STATIC);
+        name += n + (name[n] == '\t');
+    }
+}
+
+static int write_sweeps(struct work *w, size_t *count, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    struct point *list = memory_new(w->count, sizeof *list, "a sweep", e);
+    bool *done = memory_new(w->count, sizeof *done, "a sweep", e);
+    struct sweep sweep;
+    int result = -1;
+    *count = 0;
+    if (!list || !done ||
+        prepare(w,
+                "INSERT OR IGNORE INTO sweep VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                "?12, ?13, ?14, ?15)",
+                &s, e))
+        goto out;
+    for (size_t i = 0; i < w->count; i++) {
+        size_t n = 0;
+        if (done[i] || isnan(w->list[i].x))
+            continue;
+        for (size_t j = i; j < w->count; j++)
+            if (!isnan(w->list[j].x) && !strcmp(w->list[j].sweep, w->list[i].sweep)) {
+                list[n++] = (struct point){&w->list[j], w->list[j].x};
+                done[j] = true;
+            }
+        qsort(list, n, sizeof *list, point_compare);
+        if (n < 2 || (!list[0].row->nll && list[0].row->dense_value <= 0))
+            continue; /* 5 % of nothing */
+        if (sweep_of(w, list, n, &sweep, e))
+            goto out;
+        sqlite3_clear_bindings(s);
+        bind_fields(s, w->list[i].sweep);
+        sqlite3_bind_int64(s, 10, (sqlite3_int64)n);
+        bind_number(s, 11, sweep.first_failure);
+        bind_number(s, 12, sweep.last_pass);
+        bind_number(s, 13, sweep.at);
+        bind_number(s, 14, sweep.low);
+        bind_number(s, 15, sweep.high);
+        if (step(w, s, e))
+            goto out;
+        ++*count;
+    }
+    result = 0;
+out:
+    sqlite3_finalize(s);
+    free(list);
+    free(done);
+    return result;
+}
+
+static int execute(struct work *w, const char *sql, struct error *e)
+{
+    return sqlite3_exec(w->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(w, e);
+}
+
+static int run(struct cli *c, struct error *e)
+{
+    struct work w = {.cli = c, .key = random_key_new((uint64_t)seed, "analyze-compare")};
+    sqlite3 *check = NULL;
+    size_t sweeps = 0;
+    int result = -1;
+    if (!database)
+        return error_usage(e, "the database is missing: -D FILE");
+    if (database_open(&check, database, e)) /* is it one of ours? */
+        return -1;
+    database_close(check);
+    if (sqlite3_open_v2(database, &w.db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
+        db_error(&w, e);
+        goto out;
+    }
+    sqlite3_busy_timeout(w.db, 60000);
+    if (execute(&w, "BEGIN IMMEDIATE", e) || execute(&w, compare_sql, e) ||
+        execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e))
+        goto out;
+    for (size_t i = 0; i < w.count; i++) {
+        if (compare_row(&w, &w.list[i], e))
+            goto out;
+        cli_progress(c, i + 1, w.count, "comparisons");
+    }
+    if (correct(&w, e) || write_comparisons(&w, e) || write_sweeps(&w, &sweeps, e) ||
+        execute(&w, "COMMIT", e))
+        goto out;
+    cli_note(c, "%zu comparisons, %zu sweeps", w.count, sweeps);
+    result = 0;
+out:
+    for (size_t i = 0; i < w.count; i++)
+        row_free(&w.list[i]);
+    free(w.list);
+    free(w.index);
+    sqlite3_close(w.db);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {.name = "analyze-compare",
+                    .revision = 1,
+                    .summary = "compare each result with the dense model's, paired",
+                    .operand = "",
+                    .flags = CLI_TEXT_OUT | CLI_NO_INPUT,
+                    .options = options};
+    return cli_main(&c, argc, argv, run);
+}

@@ -1,0 +1,45 @@
+-- What analyze-compare adds to the database: each result beside that of the dense model on the same
+-- items, and each sweep's limits under the paper's matching rule. Both are rewritten by every run.
+CREATE TABLE IF NOT EXISTS comparison (
+    result_id       TEXT NOT NULL REFERENCES result (id),
+    metric          TEXT NOT NULL,     -- strict, paper, strict_norm, letter, contains … of a task; coherence … of a judge; nll_mean of perplexity
+    dense_result_id TEXT NOT NULL REFERENCES result (id),
+    n               INTEGER NOT NULL,  -- items (perplexity: windows) that both have
+    value           REAL NOT NULL,     -- mean over them
+    dense_value     REAL NOT NULL,
+    drop_value      REAL NOT NULL,     -- how much worse: dense - value; of nll_mean value - dense
+    low             REAL NOT NULL,     -- 95 % interval of the drop: paired percentile bootstrap
+    high            REAL NOT NULL,
+    retained        REAL,              -- value / dense value; of nll_mean dense perplexity / perplexity
+    detectable      REAL,              -- smallest drop found at 80 % power, two-sided 5 %
+    right_to_wrong  INTEGER,           -- items that only dense has right (scores of 0 and 1)
+    wrong_to_right  INTEGER,
+    flips           REAL,              -- share of items whose correctness changed
+    all_flips       REAL,              -- and of those that gave another wrong answer
+    p_value         REAL,              -- exact McNemar test
+    p_mid           REAL,              -- its mid-p
+    p_holm          REAL,              -- p_value, Holm-corrected within task, data, metric and model
+    matching        INTEGER,           -- 1: not more than 5 % below dense
+    draws           INTEGER NOT NULL,  -- of the bootstrap
+    seeds           INTEGER NOT NULL,  -- 1: one seed, the interval is over items only
+    PRIMARY KEY (result_id, metric)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS sweep (
+    checkpoint_id TEXT NOT NULL,
+    task          TEXT NOT NULL,
+    mode          TEXT NOT NULL,       -- '' where the task has none
+    judge         TEXT NOT NULL,       -- '' where nobody judged
+    data_digest   TEXT NOT NULL,
+    definition    TEXT NOT NULL,
+    metric        TEXT NOT NULL,
+    method        TEXT NOT NULL,
+    axis          TEXT NOT NULL,       -- sparsity (rising) or bits (falling)
+    points        INTEGER NOT NULL,
+    first_failure REAL,                -- first point that does not match; NULL: all do
+    last_pass     REAL,                -- last point that does, which may lie beyond; NULL: none
+    break_point   REAL,                -- where the line through the points first falls under 95 %; NULL: it does not
+    low           REAL,                -- 95 % bootstrap interval of it; NULL: beyond the last point
+    high          REAL,
+    PRIMARY KEY (checkpoint_id, task, mode, judge, data_digest, definition, metric, method, axis)
+) STRICT, WITHOUT ROWID;

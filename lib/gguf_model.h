@@ -1,0 +1,40 @@
+/* A GGUF file as a checkpoint: its metadata as a config.json, llama.cpp's tensor names as Hugging
+ * Face's, its blocks as floats, its vocabulary as a tokenizer's file. Rows of Q and K, which
+ * llama.cpp's converter orders for its own rotary positions, are put back in order. */
+#ifndef KICK_GGUF_MODEL_H
+#define KICK_GGUF_MODEL_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "gguf.h"
+#include "memory.h"
+
+struct gguf_model_entry {
+    const struct gguf_entry *entry;
+    char name[96];
+    const char *dtype; /* "F32" for what is in blocks */
+    size_t bytes;
+    size_t heads; /* rows to put back in order, in so many heads; 0: none */
+};
+
+struct gguf_model {
+    struct gguf *file;
+    json_t *config;
+    struct gguf_model_entry *entry;
+    size_t count;
+};
+
+/* The caller frees it, also after an error. */
+int gguf_model_open(struct gguf_model *m, const char *path, struct error *e);
+void gguf_model_free(struct gguf_model *m);
+/* `bytes` bytes of a tensor, row-major, from `offset` on. */
+int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t, size_t offset,
+                    size_t bytes, void *out, struct error *e);
+
+/* The vocabulary as the bytes of a tokenizer's file of the kind *kind (see tokenizer_new()), and the
+ * text of a tokenizer_config.json. No vocabulary: *kind is NULL. */
+int gguf_tokenizer(const struct gguf *g, const char **kind, struct buffer *bytes,
+                   struct buffer *settings, struct error *e);
+
+#endif
