@@ -26,7 +26,7 @@ extern const char page_css[], page_js[];
 
 /* Inches; the page shows one or the other, by its own width. */
 #define WIDE 6.75
-#define NARROW 3.4
+#define NARROW 3.6
 
 enum { CELL_MAX = 160, SERIES_COLORS = 7 };
 

@@ -1,6 +1,6 @@
 # One variant and the results that need it: make calls this for a line of the plan with several tasks.
 #   variant.sh VARIANT COMMAND [RESULT NEEDS COMMAND]…
-# COMMAND makes the file VARIANT, which goes at the end; each RESULT that is not newer than its NEEDS
+# COMMAND makes the file VARIANT, which goes at the end; each RESULT that is older than one of its NEEDS
 # is made by its COMMAND. Nothing is made that is there.
 set -eo pipefail
 variant=$1 make_variant=$2
@@ -11,12 +11,13 @@ current() { # RESULT NEED…
     shift
     [ -e "$result" ] || return 1
     for need; do
-        [ "$result" -nt "$need" ] || return 1
+        [ ! "$need" -nt "$result" ] || return 1
     done
 }
+kept=()
 while [ $# -gt 0 ]; do
     if current "$1" $2; then
-        touch "$1" # newer than the needs of its neighbours too
+        kept+=("$1")
     else
         mkdir -p "$(dirname "$variant")" "$(dirname "$1")"
         [ -e "$variant" ] || eval "$make_variant"
@@ -24,3 +25,5 @@ while [ $# -gt 0 ]; do
     fi
     shift 3
 done
+# To make, all are as new as what their neighbours need.
+[ ${#kept[@]} -eq 0 ] || touch "${kept[@]}"

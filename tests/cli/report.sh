@@ -2,7 +2,7 @@
 . tests/cli/report.bash
 
 check "a report is made" report "$work/out"
-for f in report.db report.xlsx figure-1-perplexity.svg figure-1-perplexity.pdf \
+for f in report.db report.html report.xlsx figure-1-perplexity.svg figure-1-perplexity.pdf \
     figure-1-perplexity.png figure-1-perplexity.csv figure-1-perplexity.md; do
     check "it has $f" test -s "$work/out/$f"
 done

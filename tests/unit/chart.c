@@ -176,6 +176,102 @@ static void every_point_has_its_marker(void **state)
     assert_int_equal(count(cases[6][1], DRAW_TEXT), 1); /* says that there is nothing */
 }
 
+/* Panels that wrap stand as evenly as they can: four as two and two, not three and one. */
+static void lines_of_panels_are_even(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    struct drawing *d;
+    struct chart_options how = {.width = 4.5};
+    double top[4], left[4];
+    size_t n = 0;
+    (void)state;
+    put("figure.json",
+        "{\"title\": \"T\", \"y\": {\"column\": \"y\"}, \"panels\": ["
+        "{\"title\": \"A\", \"x\": {\"column\": \"x\"}}, {\"title\": \"B\", \"x\": {\"column\": \"x\"}},"
+        "{\"title\": \"C\", \"x\": {\"column\": \"x\"}}, {\"title\": \"D\", \"x\": {\"column\": \"x\"}}]}");
+    put("query.sql", "SELECT column1 AS x, column2 AS y FROM (VALUES (1, 1), (2, 2))");
+    assert_int_equal(load(&f, &e), 0);
+    assert_int_equal(chart_draw(&d, f, &how, &e), 0);
+    for (size_t i = 0; i < drawing_count(d); i++) {
+        const struct draw_item *it = drawing_item(d, i);
+        if (it->kind == DRAW_TEXT && it->font.bold && n < 4) {
+            top[n] = it->point->y;
+            left[n++] = it->point->x;
+        }
+    }
+    assert_int_equal(n, 4);
+    assert_true(top[0] == top[1] && top[2] == top[3] && top[0] < top[2]);
+    assert_true(left[0] == left[2] && left[1] == left[3]);
+    drawing_free(d);
+    figure_free(f);
+}
+
+/* Each panel has the rule of its own rows; another value in the same panel is an error. */
+static void panels_have_their_own_baseline(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    (void)state;
+    put("figure.json", description);
+    put("query.sql", HEAD "('a', 's', 'Wanda', 10, NULL, 8, 7, 9, 5),"
+                          "('a', 'b', 'RTN', 4, NULL, 8, 7, 9, 6)" TAIL);
+    assert_int_equal(load(&f, &e), 0);
+    assert_true(figure_base(f, 0, 0)->value == 5 && figure_base(f, 0, 2)->value == 6);
+    assert_true(isnan(figure_base(f, 0, 1)->value));
+    figure_free(f);
+    put("query.sql", HEAD "('a', 's', 'Wanda', 10, NULL, 8, 7, 9, 5),"
+                          "('a', 's', 'Wanda', 20, NULL, 8, 7, 9, 6)" TAIL);
+    assert_int_equal(load(&f, &e), -1);
+}
+
+/* A figure without results says in its caption and on its page what it needs. */
+static void empty_figures_say_what_is_missing(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    struct drawing *d;
+    struct chart_options how = {.width = 6.75};
+    char json[4096], path[128];
+    (void)state;
+    snprintf(json, sizeof json, "{\"empty\": \"Missing: a model\", %s", description + 1);
+    put("figure.json", json);
+    put("query.sql", cases[6][1]);
+    put("caption.md", "All of them");
+    assert_int_equal(load(&f, &e), 0);
+    assert_string_equal(f->caption, "Missing: a model");
+    assert_int_equal(chart_draw(&d, f, &how, &e), 0);
+    assert_string_equal(drawing_item(d, 0)->text, "Missing: a model");
+    drawing_free(d);
+    figure_free(f);
+    snprintf(path, sizeof path, "%s/caption.md", folder);
+    unlink(path);
+}
+
+/* Markers tell what they stand for; what stands in a title or a text cannot break the svg. */
+static void markers_have_titles(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    struct drawing *d;
+    struct chart_options how = {.width = 6.75};
+    struct buffer svg = {0};
+    (void)state;
+    put("figure.json", description);
+    put("query.sql", HEAD "('a', 's', '<Wanda & co>', 10, NULL, 8.25, 7, 9, 5)" TAIL);
+    assert_int_equal(load(&f, &e), 0);
+    assert_int_equal(chart_draw(&d, f, &how, &e), 0);
+    assert_int_equal(drawing_svg_inline(d, &svg, &e), 0);
+    assert_int_equal(buffer_append(&svg, "", 1, &e), 0);
+    assert_non_null(strstr((char *)svg.data, "<title>&lt;Wanda &amp; co>; Sparsity (%) 10; "
+                                             "Perplexity 8.25 (95 %: 7 to 9)</title>"));
+    assert_non_null(strstr((char *)svg.data, ">Sparsity (%)</text>"));
+    assert_null(strstr((char *)svg.data, "<Wanda"));
+    buffer_free(&svg);
+    drawing_free(d);
+    figure_free(f);
+}
+
 /* An order may name categories that the data lacks: they take no place. */
 static void absent_categories_take_no_place(void **state)
 {
@@ -330,6 +426,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_text_overlaps, setup, teardown),
         cmocka_unit_test_setup_teardown(every_point_has_its_marker, setup, teardown),
         cmocka_unit_test_setup_teardown(absent_categories_take_no_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_of_panels_are_even, setup, teardown),
+        cmocka_unit_test_setup_teardown(panels_have_their_own_baseline, setup, teardown),
+        cmocka_unit_test_setup_teardown(empty_figures_say_what_is_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(markers_have_titles, setup, teardown),
         cmocka_unit_test(drawing_check_sees_overlaps),
         cmocka_unit_test_setup_teardown(errors_name_the_key, setup, teardown),
         cmocka_unit_test(ticks_are_round),

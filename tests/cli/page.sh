@@ -1,0 +1,57 @@
+# Every figure on one page: tasks, judges and variants of a plan; the page asks no network.
+. tests/cli/report.bash
+
+plan() { LC_ALL=C awk -v roles='large small' -v texts='a b' -v calibration=c -v readers='freebaseqa cnndm' -f reports/plan.awk "$1"; }
+
+# ---- plans
+cat >"$work/a.plan" <<'PLAN'
+large | eval-factoid -n 4 -d freebaseqa
+large | prune-magnitude -s 0.5 | eval-factoid -n 4 -d freebaseqa, eval-perplexity -d text, eval-summary -d cnndm > judge-overlap -m dense -d cnndm
+small | prune-magnitude -s 0.5 | eval-summary -d cnndm > judge-overlap -m dense -d cnndm
+PLAN
+plan "$work/a.plan" >"$work/a.mk"
+check "a judge reads the result before it and the dense model" grep -q \
+    "kick judge-overlap -m \$(OUT)/models/large.kick -d \$(OUT)/data/cnndm.kick .*results/large-prune-magnitude-s-0.5-eval-summary-d-cnndm.kick -o" "$work/a.mk"
+check "a variant with several tasks is made once" test "$(grep -c 'kick prune-magnitude -s 0.5 .*variants/large' "$work/a.mk")" -eq 1
+check "results: one a task, text and judge" test "$(sed -n '/^RESULTS/,$p' "$work/a.mk" | grep -c results/)" -eq 8
+
+# ---- variant.sh
+v=$work/v
+mkdir "$v"
+touch "$v/need"
+sleep 0.01
+run() { bash reports/variant.sh "$v/variant" "echo v >>$v/log; echo v >$v/variant" "$v/a" "$v/need" "echo a >>$v/log; cp $v/variant $v/a" \
+    "$v/b" "$v/need $v/a" "echo b >>$v/log; cp $v/variant $v/b"; }
+check "variant.sh makes all" run
+check "in order, the variant once" cmp "$v/log" <(printf 'v\na\nb\n')
+check "and takes the variant away" test ! -e "$v/variant"
+rm "$v/log"
+check "variant.sh with all there" run
+check "makes nothing" test ! -e "$v/log"
+rm "$v/b"
+run
+check "only what is missing is made" cmp "$v/log" <(printf 'v\nb\n')
+bash reports/variant.sh "$v/variant" "echo v >$v/variant" "$v/c" "$v/need" false 2>/dev/null
+check "a failed task is a failure" test $? -ne 0 -a ! -e "$v/variant"
+
+# ---- the page
+report "$work/out" >/dev/null 2>&1
+page=$work/out/report.html
+check "the page is made" test -s "$page"
+for figure in reports/*/figure.json; do
+    name=$(basename "$(dirname "$figure")")
+    check "it has $name" grep -q "<section id=\"$name\">" "$page"
+    check "$name renders" kick render-chart -q -D "$work/out/report.db" "reports/$name" -f svg -o "$work/one.svg"
+done
+check "the first figure is drawn" grep -q '<svg .*role="img"' "$page"
+check "a figure without results says what is missing" grep -q '<p class="missing">Missing: ' "$page"
+check "markers tell their values" grep -q '<title>Magnitude; Sparsity (%) 20; Perplexity [0-9.]* (95 %' "$page"
+requests=$(grep -oE '(src|href|action|poster)="[^"#][^"]{0,40}|url\([^)]*\)|@import|https?://[^" ]*' "$page" |
+    grep -vE '^href="data:|^http://www.w3.org/2000/svg$')
+check "nothing in it asks the network" test -z "$requests"
+kick render-page -q -D "$work/out/report.db" reports/figure-1-perplexity -o "$work/a.html"
+kick render-page -q -D "$work/out/report.db" reports/figure-1-perplexity -o "$work/b.html"
+check "twice the same bytes" cmp "$work/a.html" "$work/b.html"
+data=$(grep -o 'base64,[^"]*' "$work/a.html" | head -1)
+check "the csv in it is render-table's" cmp <(base64 -d <<<"${data#base64,}") \
+    <(kick render-table -q -f csv -D "$work/out/report.db" reports/figure-1-perplexity)
