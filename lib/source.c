@@ -130,8 +130,8 @@ static uint64_t reading_memory(const struct source *s, struct pool *pool)
         if (model_has_role(m, (enum model_role)role) &&
             model_role_size(m, (enum model_role)role) > most)
             most = model_role_size(m, (enum model_role)role);
-    return weight_width(s) * most + ((uint64_t)16 << 20) +
-           ((uint64_t)12 << 20) * (uint64_t)pool_threads(pool);
+    return weight_width(s) * most + ((uint64_t)8 << 20) +
+           ((uint64_t)14 << 20) * (uint64_t)pool_threads(pool);
 }
 
 uint64_t source_memory(const struct source *s, struct pool *pool)
