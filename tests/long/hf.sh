@@ -75,7 +75,7 @@ agree "large, gptq 4 bits, codes" "$work/q.kick" gptq
 kick-quantize-awq -q -b 2 -g 4 -c "$work/ids.kick" "$work/m.kick" -o "$work/q.kick"
 agree "large, awq 2 bits, zero points of 0, codes" "$work/q.kick" gptq
 check "the tokenizer loads and agrees with the original's" test "$("$python" "$work/words.py" "$work/dir" "$text")" = "$("$python" "$work/words.py" data/models/large "$text")"
-"$KICK_BUILD/tests/make-model" "$work/own" --layers 2 --hidden 96 --intermediate 160 --vocab 300 --tied || exit 1
+"$KICK_BUILD/tests/make-model" "$work/own" --layers 2 --kv-heads 4 --hidden 96 --intermediate 160 --vocab 300 --tied || exit 1
 random_ids 300
 variants "tied" "$work/own"
 kick-quantize-gptq -q -b 3 -g 32 --act-order -c "$work/ids.kick" "$work/p.kick" -o "$work/q.kick"
