@@ -26,12 +26,10 @@ static int parse_value(const char *text, struct pruning_goal *g, struct error *e
         g->skip = true;
         return 0;
     }
-    if (strchr(text, ':')) {
-        const int result = cli_pattern(text, &g->n, &g->m, e);
-        if (result && e)
-            e->usage = false;
-        return result;
-    }
+    if (strchr(text, ':'))
+        return cli_pattern(text, &g->n, &g->m, NULL)
+                   ? error_set(e, "'%s' is no pattern N:M with N of every M columns kept", text)
+                   : 0;
     g->sparsity = strtod(text, &end);
     if (end == text || *end || !(g->sparsity >= 0 && g->sparsity <= 1))
         return error_set(e, "'%s' is neither a share 0 to 1, nor a pattern N:M, nor skip", text);
