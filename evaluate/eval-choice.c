@@ -219,16 +219,16 @@ static int greatest(const struct outcome *o, size_t first, size_t count, const d
 }
 
 static int score(struct work *w, size_t sequence, struct question *q, struct outcome *o,
-                 float *logits, double *nll, struct error *e)
+                 double *nll, struct error *e)
 {
-    const size_t n = w->v.source.model.vocab;
     double bytes[OPTIONS_MAX];
-    for (size_t r = 0; r < q->letters + q->count; r++) {
+    int32_t next;
+    if (pass_branches(w->pass, sequence, nll, &next, e))
+        return -1;
+    for (size_t r = 0; r < q->letters + q->count; nll += q->branch[r++].count) {
         const struct pass_branch *b = &q->branch[r];
         if (b->count == 0)
             continue;
-        if (pass_branch_nll(w->pass, sequence, r, nll, e))
-            return -1;
         const size_t from = b->count > q->scored[r] ? b->count - q->scored[r] : 0;
         for (size_t i = from; i < b->count; i++)
             o->ll[r] -= nll[i];
@@ -241,13 +241,7 @@ static int score(struct work *w, size_t sequence, struct question *q, struct out
     o->letter = q->letters ? greatest(o, 0, q->letters, NULL) : -1;
     o->strict = greatest(o, q->letters, q->count, NULL);
     o->strict_norm = greatest(o, q->letters, q->count, bytes);
-    if (pass_logits(w->pass, sequence, q->ids.count - 1, 1, logits, e))
-        return -1;
-    int32_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = (int32_t)i;
-    if (evaluation_decode(&w->v, q->ids.ids, q->ids.count, &best, 1, &o->text, &o->length,
+    if (evaluation_decode(&w->v, q->ids.ids, q->ids.count, &next, 1, &o->text, &o->length,
                           &o->before, e))
         return -1;
     const char last = o->length ? o->text[o->length - 1] : 0;
@@ -370,28 +364,28 @@ static int add_groups(json_t *summary, const json_t *groups, const struct sums *
 
 static int write_results(struct work *w, struct error *e)
 {
-    const struct model *m = &w->v.source.model;
     const size_t count = w->v.tasks.count;
     struct sums all = {0};
     size_t longest = 1, sequence = 0, disciplines = 0;
     json_t *by_discipline = json_object(), *summary = NULL;
     struct sums *discipline = memory_new(count, sizeof *discipline, "groups", e);
-    float *logits = memory_new(panel_size(m->vocab), sizeof *logits, "logits", e);
     double *nll = NULL;
     int result = -1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t ids = 0;
         for (size_t r = 0; r < 2 * OPTIONS_MAX; r++)
-            if (w->list[i].branch[r].count > longest)
-                longest = w->list[i].branch[r].count;
+            ids += w->list[i].branch[r].count;
+        longest = ids > longest ? ids : longest;
+    }
     nll = memory_new(longest, sizeof *nll, "scores", e);
-    if (!discipline || !logits || !nll || !by_discipline)
+    if (!discipline || !nll || !by_discipline)
         goto out;
     for (size_t i = 0; i < count; i++) {
         const struct task_item *item = &w->v.tasks.list[i];
         struct question *q = &w->list[i];
         struct outcome o = {.strict = -1, .strict_norm = -1, .letter = -1, .paper = -1};
         const char *name = task_text(item, "discipline");
-        int got = q->fits ? score(w, sequence++, q, &o, logits, nll, e) : 0;
+        int got = q->fits ? score(w, sequence++, q, &o, nll, e) : 0;
         if (!got) {
             sums_add(&all, q, &o);
             got = write_item(w, item, q, &o, e);
@@ -410,7 +404,6 @@ out:
     json_decref(summary);
     json_decref(by_discipline);
     free(discipline);
-    free(logits);
     free(nll);
     return result;
 }
