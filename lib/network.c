@@ -11,6 +11,9 @@
 
 enum {
     STEP_ROWS = 576, /* no further prompt joins a step that has so many rows */
+    BATCH_SMALL = 8, /* of a model that stays in the cache: then keys and values should, too */
+    BATCH_LARGE = 32,
+    SMALL_BYTES = 16 << 20,
     SHARE_LEAST = 8, /* ids that two prompts begin with, for the second to take the first one's */
 };
 
@@ -363,7 +366,10 @@ int network_generate(struct network *n, const struct generate_options *o, struct
                              list[i].prompt_count, n->m->positions);
     if (o->max_new == 0)
         return 0;
-    r.slots = o->batch < count ? o->batch : count;
+    const size_t batch = o->batch                   ? o->batch
+                         : n->memory < SMALL_BYTES ? BATCH_SMALL
+                                                   : BATCH_LARGE;
+    r.slots = batch < count ? batch : count;
     size_t longest = 0, prompts = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t length = list[i].prompt_count + room(&r, &list[i]);
