@@ -414,13 +414,14 @@ int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, flo
 struct wanted {
     const float *x;
     int32_t id;
-    double *nll; /* NULL: the most likely id */
+    double *nll; /* of id, or NULL */
+    int32_t *best; /* the most likely id, or NULL */
 };
 
 /* Logits of the rows of `list`, of which neighbours may be the same. Returns how many were dealt
  * with: all, or as many as `most` rows of logits serve; 0: an error. */
 static size_t answer(struct pass *p, const struct wanted *list, size_t count, size_t most, float *x,
-                     float *logits, int32_t *next, struct error *e)
+                     float *logits, struct error *e)
 {
     const size_t stride = forward_stride(p->m), vocab = p->m->vocab, ld = panel_size(vocab);
     size_t rows = 0, n = 0;
@@ -431,19 +432,20 @@ static size_t answer(struct pass *p, const struct wanted *list, size_t count, si
         return 0;
     for (size_t i = 0; i < n; i++) {
         logits += i && list[i].x != list[i - 1].x ? ld : 0;
-        if (list[i].nll) {
+        if (list[i].nll)
             *list[i].nll = forward_nll(forward_kernels(p->forward), logits, vocab, list[i].id);
+        if (!list[i].best)
             continue;
-        }
-        *next = 0;
+        *list[i].best = 0;
         for (size_t j = 1; j < vocab; j++)
-            if (logits[j] > logits[*next])
-                *next = (int32_t)j;
+            if (logits[j] > logits[*list[i].best])
+                *list[i].best = (int32_t)j;
     }
     return n;
 }
 
-int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *next, struct error *e)
+int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *best, int32_t *next,
+                  struct error *e)
 {
     enum { MOST = 96 };
     const struct pass_sequence *s = &p->sequence[sequence];
@@ -458,10 +460,10 @@ int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *next, s
     float *logits = memory_new(most, ld * sizeof *logits, "logits", e);
     if (!list || !x || !logits)
         goto out;
-    list[0] = (struct wanted){.x = row_at(p, sequence, s->count - 1)};
+    list[0] = (struct wanted){.x = row_at(p, sequence, s->count - 1), .best = next};
     /* First ids follow a row of the sequence, mostly the same; the rest rows of the branches. */
     for (int rest = 0; rest < 2; rest++) {
-        double *at = nll;
+        size_t at = 0;
         for (size_t r = 0; r < s->branches; at += s->branch[r++].count) {
             const struct pass_branch *b = &s->branch[r];
             const float *row = p->x + p->branch_row[p->first_branch[sequence] + r] * stride;
@@ -469,11 +471,11 @@ int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *next, s
             for (size_t i = (size_t)rest; i < end; i++)
                 list[n++] = (struct wanted){i ? row + (i - 1) * stride
                                               : row_at(p, sequence, b->from - 1),
-                                            b->ids[i], at + i};
+                                            b->ids[i], nll + at + i, best ? best + at + i : NULL};
         }
     }
     while (done < count) {
-        n = answer(p, list + done, count - done, most, x, logits, next, e);
+        n = answer(p, list + done, count - done, most, x, logits, e);
         if (n == 0)
             goto out;
         done += n;

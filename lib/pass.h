@@ -43,8 +43,10 @@ int pass_nll(struct pass *p, size_t sequence, size_t first, size_t count, double
              struct error *e);
 
 /* nll of the ids of all branches of a sequence, branch after branch, each after the shared ids and
- * those before it; *next: the most likely id after the sequence itself, the lowest of equals. */
-int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *next, struct error *e);
+ * those before it; best (or NULL): the most likely ids in their places, the lowest of equals; *next:
+ * that after the sequence itself. */
+int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *best, int32_t *next,
+                  struct error *e);
 
 /* logits (count, panel_size(vocab)) after each of `count` ids from `first` on. */
 int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, float *logits,

@@ -305,11 +305,16 @@ static void check_alike(const struct expected *x)
         source_close(&s);
     }
     double nll[4], want[3];
-    int32_t next, best = 0;
+    int32_t next, likely[4], best = 0;
     OK(pass_logits(p, 3, list[3].count - 1, 1, a, &error));
     for (size_t i = 1; i < vocab; i++)
         best = a[i] > a[best] ? (int32_t)i : best;
-    OK(pass_branches(p, 3, nll, &next, &error));
+    OK(pass_branches(p, 3, nll, likely, &next, &error));
+    OK(pass_logits(p, 3, list[3].count - 4, 1, a, &error));
+    for (size_t i = 1, k = 0; i <= vocab; i++) {
+        k = i < vocab && a[i] > a[k] ? i : k;
+        assert_true(i < vocab || (likely[0] == (int32_t)k && likely[3] == (int32_t)k));
+    }
     pass_free(p);
     source_close(&whole);
     memcpy(ids[0], ids[3], (list[3].count - 3) * sizeof **ids);
