@@ -59,6 +59,9 @@ struct cache {
 
 /* Room for `length` positions in all; what is there stays. */
 int cache_reserve(struct cache *c, const struct model *m, size_t length, struct error *e);
+/* c becomes the first `length` positions of `from`, which has so many. */
+int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
+                struct error *e);
 size_t cache_bytes(const struct model *m, size_t length);
 void cache_free(struct cache *c);
 
