@@ -361,16 +361,29 @@ static int load_window(struct load *l, const json_t *o, const char *id, struct e
     return insert(l, WINDOW, e);
 }
 
+/* What nothing here reads stays in the stream alone: it would be most of the database. */
+static void slim(json_t *o)
+{
+    static const char *const left[] = {"logprob", "option_logprob", "prompt_digest",
+                                       "prompt_tokens", "discipline"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        json_object_del(o, left[i]);
+}
+
 static int load_item(struct load *l, const json_t *o, const char *id, struct error *e)
 {
     static const char *const column[] = {"item",   "group",  "strict", "paper",
                                          "output", "finish", "tokens"};
     sqlite3_stmt *s = l->s[ITEM];
-    json_t *rest = json_copy((json_t *)o);
+    json_t *rest = json_deep_copy((json_t *)o), *turn;
+    size_t t;
     if (!rest)
         return error_set(e, "out of memory for a record");
     for (size_t i = 0; i < sizeof column / sizeof *column; i++)
         json_object_del(rest, column[i]);
+    slim(rest);
+    json_array_foreach (json_object_get(rest, "turns"), t, turn)
+        slim(turn);
     bind_text(s, 1, id);
     bind_text(s, 2, json_string_value(json_object_get(o, "item")));
     bind_text(s, 3, json_string_value(json_object_get(o, "group")));
@@ -386,10 +399,10 @@ static int load_item(struct load *l, const json_t *o, const char *id, struct err
 
 /* ---- scores ------------------------------------------------------------------------------------ */
 
-/* What is averaged over items: numbers of a record, or of its "scores". */
+/* What is averaged over items: numbers of a record; of a judge's record, its "scores" and how many
+ * tokens differ. (Means of other numbers are in the summary; intervals of them would take minutes.) */
 static const char *const rules[] = {
-    "strict",   "paper",    "contains",      "paper_output", "strict_norm", "letter",
-    "strict_f1", "paper_f1", "unique_tokens", "repetition",   NULL,
+    "strict", "paper", "contains", "paper_output", "strict_norm", "letter", NULL,
 };
 
 static int tally_value(struct tally *t, const json_t *o, const char *rule, const json_t *v,
@@ -412,10 +425,11 @@ static int tally_item(struct tally *t, const json_t *o, struct error *e)
     for (size_t i = 0; rules[i]; i++)
         if (tally_value(t, o, rules[i], json_object_get(o, rules[i]), e))
             return -1;
-    json_object_foreach (json_object_get(o, "scores"), quality, v)
+    json_t *scores = json_object_get(o, "scores");
+    json_object_foreach (scores, quality, v)
         if (tally_value(t, o, quality, v, e))
             return -1;
-    return 0;
+    return scores ? tally_value(t, o, "unique_tokens", json_object_get(o, "unique_tokens"), e) : 0;
 }
 
 static int load_scores(struct load *l, const struct tally *t, const char *id, struct error *e)
@@ -452,18 +466,20 @@ static const struct {
      "FROM window AS a JOIN window AS b ON b.result_id = ?2 AND b.window = a.window "
      "WHERE a.result_id = ?1 AND a.token_count > 1 AND b.token_count = a.token_count "
      "ORDER BY a.window"},
-#define PAIRED_ITEMS(value)                                                                         \
-    "WITH v AS (SELECT result_id, item, " value " AS x FROM item WHERE result_id IN (?1, ?2)) "    \
-    "SELECT b.x - a.x FROM v AS a JOIN v AS b ON b.result_id = ?2 AND b.item = a.item "             \
+#define PAIRED_ITEMS(a, b)                                                                          \
+    "SELECT " b " - " a " FROM item AS a JOIN item AS b ON b.result_id = ?2 AND b.item = a.item "   \
     "WHERE a.result_id = ?1 ORDER BY a.item"
-    {"strict", PAIRED_ITEMS("strict_score")},
-    {"paper", PAIRED_ITEMS("paper_score")},
+#define PAIRED_SCORES(quality)                                                                      \
+    PAIRED_ITEMS("json_extract(a.record, '$.scores." quality "')",                                  \
+                 "json_extract(b.record, '$.scores." quality "')")
+    {"strict", PAIRED_ITEMS("a.strict_score", "b.strict_score")},
+    {"paper", PAIRED_ITEMS("a.paper_score", "b.paper_score")},
     {"paper_excess", "SELECT paper_score - strict_score FROM item WHERE result_id = ?1 AND ?2 "
                      "IS NOT NULL ORDER BY item"},
-    {"coherence", PAIRED_ITEMS("json_extract(record, '$.scores.coherence')")},
-    {"consistency", PAIRED_ITEMS("json_extract(record, '$.scores.consistency')")},
-    {"fluency", PAIRED_ITEMS("json_extract(record, '$.scores.fluency')")},
-    {"relevance", PAIRED_ITEMS("json_extract(record, '$.scores.relevance')")},
+    {"coherence", PAIRED_SCORES("coherence")},
+    {"consistency", PAIRED_SCORES("consistency")},
+    {"fluency", PAIRED_SCORES("fluency")},
+    {"relevance", PAIRED_SCORES("relevance")},
 };
 
 static int pair_one(struct load *l, sqlite3_stmt *pairs, const char *id, const char *dense,
@@ -518,7 +534,8 @@ static int load_pairs(struct load *l, struct error *e)
         int rc = -1, step;
         if (sqlite3_prepare_v2(l->db, "SELECT d.result_id, d.dense_id FROM dense_result AS d JOIN "
                                       "result AS r ON r.id = d.result_id WHERE (r.task = "
-                                      "'perplexity') = (?1 = 0) ORDER BY 1, 2",
+                                      "'perplexity') = (?1 = 0) AND (r.judge IS NOT NULL) = (?1 > 3) "
+                                      "ORDER BY 1, 2",
                                -1, &list, NULL) == SQLITE_OK &&
             sqlite3_prepare_v2(l->db, paired_rules[i].pairs, -1, &pairs, NULL) == SQLITE_OK) {
             sqlite3_bind_int64(list, 1, (sqlite3_int64)i);
