@@ -30,9 +30,12 @@ extern const char schema_sql[];
 /* Half the width of a 95 % interval in standard errors. */
 #define INTERVAL 1.96
 
-enum { BUSY_MILLISECONDS = 60000 };
+enum { BUSY_MILLISECONDS = 60000, FILE_MAX = 1 << 30 };
 
-enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, STATEMENTS };
+/* Operands that are not streams but what judge-request wrote. */
+#define REQUESTS_SUFFIX ".jsonl"
+
+enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, REQUEST, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     [FIND] = "SELECT end_digest FROM result WHERE id = ?1",
@@ -53,6 +56,8 @@ static const char *const sql[STATEMENTS] = {
     [METRIC] = "INSERT INTO metric VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SCORE] = "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [PAIRED] = "INSERT INTO paired VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [REQUEST] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET "
+                "judge = excluded.judge, system = excluded.system, prompt = excluded.prompt",
 };
 
 struct load {
@@ -555,6 +560,23 @@ static int load_pairs(struct load *l, struct error *e)
     return 0;
 }
 
+/* Runs that differ in their seed, as one (schema.sql: joined_score). */
+static int load_joined(struct load *l, struct error *e)
+{
+    return execute(
+        l,
+        "DELETE FROM joined_score; INSERT INTO joined_score "
+        "SELECT first_id, rule, part_kind, part, count(*), min(item_count), avg(mean), min(low), "
+        "max(high), min(interval) FROM "
+        "(SELECT f.id AS first_id, s.* FROM run AS u JOIN result AS r ON r.variant_id = u.variant_id"
+        " JOIN result AS f ON f.variant_id = u.first_variant_id AND f.task = r.task AND f.mode IS "
+        "r.mode AND f.judge IS r.judge AND f.data_digest = r.data_digest AND f.definition = "
+        "r.definition JOIN score AS s ON s.result_id = r.id "
+        "ORDER BY f.id, s.rule, s.part_kind, s.part, u.seed, r.id) "
+        "GROUP BY first_id, rule, part_kind, part",
+        e);
+}
+
 static int metric(struct load *l, const char *id, const char *name, double value, double stderror,
                   double low, double high, struct error *e)
 {
@@ -679,8 +701,66 @@ out:
     return rc;
 }
 
+/* One question to a judge; "custom_id" is position:item. */
+static int load_request(struct load *l, const json_t *o, const char *name, struct error *e)
+{
+    const char *id, *judge, *text[2] = {NULL, NULL};
+    const json_t *body = json_object_get(o, "body"), *messages = json_object_get(body, "messages");
+    sqlite3_stmt *s = l->s[REQUEST];
+    if (json_get_string(o, "custom_id", &id, e) || json_get_string(body, "model", &judge, e))
+        return -1;
+    for (size_t i = 0; i < 2; i++)
+        if (json_get_string(json_array_get(messages, i), "content", &text[i], e))
+            return error_prefix(e, "message %zu", i + 1);
+    if (strncmp(id, "12:", 3) && strncmp(id, "21:", 3))
+        return error_set(e, "\"custom_id\" is \"%s\": judge-request writes 12:ITEM or 21:ITEM", id);
+    bind_text(s, 1, name);
+    bind_text(s, 2, id + 3);
+    sqlite3_bind_text(s, 3, id, 2, SQLITE_TRANSIENT);
+    bind_text(s, 4, judge);
+    bind_text(s, 5, text[0]);
+    bind_text(s, 6, text[1]);
+    return insert(l, REQUEST, e);
+}
+
+static int load_requests(struct load *l, const char *path, struct error *e)
+{
+    char *text = NULL, *name = NULL, *line, *next;
+    size_t n, count = 0;
+    int rc = -1;
+    if (file_read(path, FILE_MAX, &text, &n, e) || !(name = path_base(path, e)))
+        goto out;
+    name[strlen(name) - strlen(REQUESTS_SUFFIX)] = 0;
+    for (line = text; line < text + n; line = next) {
+        char *end = memchr(line, '\n', (size_t)(text + n - line));
+        end = end ? end : text + n;
+        next = end + 1;
+        count++;
+        json_t *o = json_parse(line, (size_t)(end - line), "a request", e);
+        int failed = !o || load_request(l, o, name, e);
+        json_decref(o);
+        if (failed) {
+            error_prefix(e, "%s: line %zu", path, count);
+            goto out;
+        }
+    }
+    rc = 0;
+out:
+    free(text);
+    free(name);
+    return rc;
+}
+
+static bool are_requests(const char *path)
+{
+    size_t n = strlen(path), m = strlen(REQUESTS_SUFFIX);
+    return n > m && !strcmp(path + n - m, REQUESTS_SUFFIX);
+}
+
 static int load_file(struct load *l, const char *path, struct error *e)
 {
+    if (are_requests(path))
+        return load_requests(l, path, e);
     struct stream_reader *r = NULL;
     if (stream_open(&r, path, "results", NULL, e))
         return -1;
@@ -758,7 +838,7 @@ static int run(struct cli *c, struct error *e)
         cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
     }
     if (!rc && l.loaded)
-        rc = load_pairs(&l, e);
+        rc = load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
     if (!rc)
         rc = execute(&l, "COMMIT", e);
     for (int i = 0; i < STATEMENTS; i++)
@@ -776,7 +856,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "analyze-load",
-        .revision = 2,
+        .revision = 3,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
         .flags = CLI_OPERANDS | CLI_TEXT_OUT,
