@@ -45,11 +45,12 @@ typedef void kernel_product(size_t rows, size_t panels, size_t k, const float *x
                             const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
                             bool more);
 
-/* Panels of which only the kept weights are stored: bit j of mask[p * ldm + i] says that output j of
- * panel p keeps column i; its values follow each other column by column from values[start[p]] on.
- * Up to 16 values beyond a panel's last are read. */
+/* Panels of which only the kept weights are stored, in pairs of columns: bit 2j + i % 2 of
+ * mask[p * ldm + i / 2] says that output j of panel p keeps column i; bits of columns that are not
+ * there are 0. The values follow each other pair by pair, in the order of the bits, from
+ * values[start[p]] on. Up to 32 values beyond a panel's last are read. */
 struct bitmap_panels {
-    const uint16_t *mask;
+    const uint32_t *mask;
     size_t ldm;
     const uint16_t *values;
     const size_t *start;
@@ -99,7 +100,7 @@ struct kernels {
                                          const struct bitmap_panels *w, float *y,
                                          const float *bias);
     /* k columns of one panel to f32, (k, 16), what is not kept to +0; the number of values taken. */
-    size_t (*expand[KERNEL_TYPES])(const uint16_t *mask, size_t k, const uint16_t *values,
+    size_t (*expand[KERNEL_TYPES])(const uint32_t *mask, size_t k, const uint16_t *values,
                                    float *out);
 
     /* y (16 * panels) of one row x (k) with pairs; panels are ldw words apart. */

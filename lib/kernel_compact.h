@@ -10,8 +10,8 @@
                                     const struct bitmap_panels *w, float *y, const float *bias);   \
     void product_bitmap_bf16_##level(size_t panels, size_t k, const float *x,                      \
                                      const struct bitmap_panels *w, float *y, const float *bias);  \
-    size_t expand_f16_##level(const uint16_t *mask, size_t k, const uint16_t *values, float *out); \
-    size_t expand_bf16_##level(const uint16_t *mask, size_t k, const uint16_t *values,             \
+    size_t expand_f16_##level(const uint32_t *mask, size_t k, const uint16_t *values, float *out); \
+    size_t expand_bf16_##level(const uint32_t *mask, size_t k, const uint16_t *values,             \
                                float *out);                                                        \
     void product_pairs_##level(size_t panels, size_t k, const float *x, const uint32_t *w,         \
                                size_t ldw, float *y, const float *bias);                           \

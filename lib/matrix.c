@@ -145,7 +145,7 @@ static void tile_blocks(const struct product *c, size_t first_panel, size_t last
     const struct matrix *m = c->m;
     const size_t cols = m->cols, size = m->type == PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
     const size_t together = rows < VERY_FEW ? PANEL_BLOCK : c->k->together;
-    const size_t most = K_BLOCK / together;
+    const size_t most = K_BLOCK / together, pairs = (cols + 1) / 2;
     float block[K_BLOCK * PANEL];
     for (size_t p = first_panel; p < last_panel; p += together) {
         const size_t n = last_panel - p < together ? last_panel - p : together;
@@ -159,7 +159,7 @@ static void tile_blocks(const struct product *c, size_t first_panel, size_t last
             size_t ldw = most * PANEL;
             if (m->layout == LAYOUT_BITMAP) {
                 for (size_t j = 0; j < n; j++)
-                    value[j] += c->k->expand[m->type](m->mask + (p + j) * cols + i, len,
+                    value[j] += c->k->expand[m->type](m->bitmap + ((p + j) * pairs + i / 2), len,
                                                       (const uint16_t *)m->panel + value[j],
                                                       block + j * ldw);
             } else if (m->type != PANEL_F32) {
@@ -205,7 +205,8 @@ static void tile_floats(const struct product *c, size_t first_panel, size_t last
                                (const char *)m->panel + first_panel * cols * PANEL * size,
                                cols * PANEL, y + first_panel * PANEL, c->ldy, bias, false);
     } else if (m->layout == LAYOUT_BITMAP && rows == 1) {
-        const struct bitmap_panels w = {m->mask + first_panel * cols, cols, m->panel,
+        const size_t pairs = (cols + 1) / 2;
+        const struct bitmap_panels w = {m->bitmap + first_panel * pairs, pairs, m->panel,
                                         m->value + first_panel};
         c->k->product_bitmap[m->type](panels, cols, x, &w, y + first_panel * PANEL, bias);
     } else if (m->layout == LAYOUT_PAIRS && rows == 1) {

@@ -27,14 +27,14 @@ struct matrix {
     size_t rows, cols, panels;
     enum matrix_layout layout;
     enum panel_type type;
-    void *panel;     /* floats: what the panels hold; NULL for codes */
-    uint16_t *mask;  /* bitmap, and codes with a mask: (panels, cols), bit j = output j keeps the
-                        column; NULL: all do */
-    size_t *value;   /* bitmap: (panels + 1): where a panel's values start */
+    void *panel;      /* floats: what the panels hold; NULL for codes */
+    uint32_t *bitmap; /* (panels, ceil(cols / 2)) */
+    size_t *value;    /* bitmap: (panels + 1): where a panel's values start */
 
     /* Codes; columns are sorted by group. */
     uint8_t *codes;
     size_t codes_bytes; /* of a panel */
+    uint16_t *mask;     /* (panels, cols), bit j = output j keeps the column; NULL: all do */
     float *scale;       /* (panels, groups, 16) */
     float *offset;      /* likewise: -zero, or min */
     bool min;           /* w = scale * code + min */

@@ -68,13 +68,15 @@ static void pack_bitmap(const struct packing *c, size_t panel)
 {
     struct matrix *m = c->m;
     struct walk w = walk_new(m, c->t, panel);
-    uint16_t *out = (uint16_t *)m->panel + m->value[panel], *mask = m->mask + panel * m->cols;
-    for (size_t i = 0; i < m->cols; i++) {
+    uint16_t *out = (uint16_t *)m->panel + m->value[panel];
+    uint32_t *bits = m->bitmap + panel * ((m->cols + 1) / 2);
+    for (size_t i = 0; i < m->cols; i += 2) {
         for (size_t j = 0; j < w.outputs; j++) {
-            if (w.mask[j][i / 8] >> i % 8 & 1) {
+            /* Bits beyond the last column of a row are 0. */
+            const uint32_t two = w.mask[j][i / 8] >> i % 8 & 3;
+            bits[i / 2] |= two << 2 * j;
+            for (uint32_t n = (two & 1) + (two >> 1); n; n--)
                 *out++ = *w.value[j]++;
-                mask[i] = (uint16_t)(mask[i] | 1u << j);
-            }
         }
     }
 }
@@ -201,13 +203,14 @@ static int allocate_floats(struct matrix *m, const struct tensor *t, struct erro
 {
     size_t each = m->cols * PANEL * values_size(t->values), panels = m->panels;
     if (m->layout == LAYOUT_BITMAP) {
-        m->mask = memory_new(m->panels, m->cols * sizeof *m->mask, "a weight matrix", e);
+        const size_t bits = (m->cols + 1) / 2 * sizeof *m->bitmap;
+        m->bitmap = memory_new(m->panels, bits, "a weight matrix", e);
         m->value = memory_new(m->panels + 1, sizeof *m->value, "a weight matrix", e);
-        if (!m->mask || !m->value)
+        if (!m->bitmap || !m->value)
             return -1;
         for (size_t p = 0; p <= m->panels; p++)
             m->value[p] = t->row_start[p * PANEL < m->rows ? p * PANEL : m->rows];
-        m->bytes = m->panels * m->cols * sizeof *m->mask;
+        m->bytes = m->panels * bits;
         panels = m->value[m->panels];
         each = sizeof(uint16_t);
     } else if (m->layout == LAYOUT_PAIRS) {
@@ -293,6 +296,7 @@ void matrix_free(struct matrix *m)
     if (!m)
         return;
     free(m->panel);
+    free(m->bitmap);
     free(m->value);
     free(m->codes);
     free(m->mask);
@@ -328,11 +332,15 @@ static float widened(const struct matrix *m, size_t at)
 
 static void row_of_bitmap(const struct matrix *m, size_t panel, size_t j, float *out)
 {
+    const uint32_t *bits = m->bitmap + panel * ((m->cols + 1) / 2);
     size_t at = m->value[panel];
     for (size_t i = 0; i < m->cols; i++) {
-        const unsigned mask = m->mask[panel * m->cols + i], below = mask & ((1u << j) - 1);
-        out[i] = mask >> j & 1 ? widened(m, at + (size_t)__builtin_popcount(below)) : 0;
-        at += (size_t)__builtin_popcount(mask);
+        const uint32_t pair = bits[i / 2], bit = (uint32_t)1 << (2 * j + i % 2);
+        out[i] = 0;
+        if (pair & bit)
+            out[i] = widened(m, at + (size_t)__builtin_popcount(pair & (bit - 1)));
+        if (i % 2)
+            at += (size_t)__builtin_popcount(pair);
     }
 }
 

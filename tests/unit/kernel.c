@@ -110,23 +110,25 @@ static void groups(const struct kernels *k)
 }
 
 /* Masks of all shares: none, few, half, nearly all, all. */
-static uint16_t some_mask(size_t run)
+static uint32_t some_mask(size_t run)
 {
     const uint32_t u = bits32(), v = bits32();
-    return (uint16_t)(run % 5 == 0 ? 0 : run % 5 == 1 ? u & u >> 16 & v : run % 5 == 2 ? u
-                      : run % 5 == 3 ? u | u >> 16 | v : 0xffff);
+    return run % 5 == 0 ? 0 : run % 5 == 1 ? u & v : run % 5 == 2 ? u : run % 5 == 3 ? u | v : ~0u;
 }
 
 static void bitmaps(const struct kernels *k)
 {
-    static uint16_t mask[12 * 70];
+    static uint32_t mask[12 * 70];
     for (size_t run = 0; run < 300; run++) {
-        const size_t panels = 1 + bits32() % 9, n = bits32() % 45, ldm = n + bits32() % 3;
+        const size_t panels = 1 + bits32() % 9, n = bits32() % 45, ldm = (n + 1) / 2 + bits32() % 3;
         size_t start[11] = {bits32() % 5};
         for (size_t p = 0; p < panels; p++) {
             start[p + 1] = start[p];
-            for (size_t i = 0; i < n; i++)
-                start[p + 1] += (size_t)__builtin_popcount(mask[p * ldm + i] = some_mask(run));
+            for (size_t i = 0; i < n; i += 2) {
+                uint32_t *m = &mask[p * ldm + i / 2];
+                *m = some_mask(run) & (i + 1 < n ? ~0u : 0x55555555);
+                start[p + 1] += (size_t)__builtin_popcount(*m);
+            }
         }
         const struct bitmap_panels w = {mask, ldm, half, start};
         for (int type = PANEL_F16; type <= PANEL_BF16; type++) {
