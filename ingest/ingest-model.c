@@ -56,10 +56,16 @@ static int values_of(const char *dtype, enum tensor_values *values)
     return !strcmp(dtype, "F32") || *values != VALUES_F32 ? 0 : -1;
 }
 
+/* GPT-2's matrices stand transposed in its own checkpoints, and upright in GGUF. */
+static bool is_turned(const struct ingest *g, enum model_role r, int rank)
+{
+    return rank == 2 && !g->checkpoint.gguf.file && model_tensor_transposed(&g->model, r);
+}
+
 static int check_shape(const struct ingest *g, enum model_role r, const struct checkpoint_entry *t,
                        struct error *e)
 {
-    if (t->rank != 2 || !model_tensor_transposed(&g->model, r))
+    if (!is_turned(g, r, t->rank))
         return model_tensor_check(&g->model, r, t->name, t->rank, t->shape, e);
     const size_t shape[] = {t->shape[1], t->shape[0]};
     if (!model_tensor_check(&g->model, r, t->name, 2, shape, e))
@@ -248,7 +254,7 @@ static void transpose(const unsigned char *in, size_t rows, size_t cols, size_t 
 static int read_tensor(const struct ingest *g, const struct place *p, void *dense, struct error *e)
 {
     const struct checkpoint_entry *t = p->entry;
-    if (t->rank != 2 || !model_tensor_transposed(&g->model, p->role))
+    if (!is_turned(g, p->role, t->rank))
         return checkpoint_read(&g->checkpoint, t, 0, t->bytes, dense, e);
     void *stored = memory_new(t->bytes, 1, p->name, e);
     if (!stored)
@@ -292,7 +298,7 @@ static int write_tensor(const struct ingest *g, const struct place *p, struct st
     int result = -1;
     if (!strcmp(p->entry->dtype, "INT"))
         return write_packed(g, p, w, e);
-    const bool turned = like.rank == 2 && model_tensor_transposed(&g->model, p->role);
+    const bool turned = is_turned(g, p->role, like.rank);
     for (int i = 0; i < like.rank; i++) {
         like.shape[i] = p->entry->shape[turned ? 1 - i : i];
         like.rows *= like.cols;

@@ -1,6 +1,6 @@
 /* A GGUF file as a checkpoint: its metadata as a config.json, llama.cpp's tensor names as Hugging
- * Face's, its blocks as floats, its vocabulary as a tokenizer's file. Rows of Q and K, which
- * llama.cpp's converter orders for its own rotary positions, are put back in order. */
+ * Face's, its blocks as floats, its vocabulary as a tokenizer's file. What llama.cpp's converter
+ * changes (see gguf_names) is undone. Matrices are (rows, columns) for every architecture. */
 #ifndef KICK_GGUF_MODEL_H
 #define KICK_GGUF_MODEL_H
 
@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "gguf.h"
+#include "gguf_names.h"
 #include "memory.h"
 
 struct gguf_model_entry {
@@ -18,12 +19,13 @@ struct gguf_model_entry {
     char name[96];
     const char *dtype; /* "F32" for what is in blocks */
     size_t bytes;
-    size_t heads; /* rows to put back in order, in so many heads; 0: none */
+    enum gguf_change change; /* to be undone */
 };
 
 struct gguf_model {
     struct gguf *file;
     json_t *config;
+    struct model model; /* what the config says */
     struct gguf_model_entry *entry;
     size_t count;
 };

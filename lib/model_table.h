@@ -1,5 +1,5 @@
 /* The table of architectures: names of tensors and of configuration keys, defaults, and switches
- * for what differs in the arithmetic. Only model.c reads it. */
+ * for what differs in the arithmetic. Read by model.c, and by what writes configurations. */
 #ifndef KICK_MODEL_TABLE_H
 #define KICK_MODEL_TABLE_H
 
