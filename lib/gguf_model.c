@@ -73,34 +73,81 @@ static const struct gguf_entry *find_entry(const struct gguf *g, const char *nam
     return NULL;
 }
 
-/* rope_freqs.weight holds what each frequency is divided by. Llama 3.1's and 3.2's rule (see
- * ROPE_LLAMA3) is found again in it; the file does not name its parameters. */
+/* Llama 3's rule (see ROPE_LLAMA3): what frequency i of n is divided by. */
+struct rope_rule {
+    double most, low, high, positions;
+};
+static double rope_factor(const struct rope_rule *r, double length)
+{
+    const double smooth = (r->positions / length - r->low) / (r->high - r->low);
+    return length < r->positions / r->high  ? 1
+           : length > r->positions / r->low ? r->most
+                                            : 1 / ((1 - smooth) / r->most + smooth);
+}
+
+static double rope_length(double theta, size_t i, size_t n)
+{
+    return 2 * 3.14159265358979323846 * pow(theta, (double)i / (double)n);
+}
+
+/* The rule that gives the factors strictly between 1 and the greatest; smooth is linear in
+ * 1 / length, so two of them tell all but a common multiple: low = 1. */
+static bool find_rule(const float *f, size_t n, double theta, struct rope_rule *r)
+{
+    double x[2] = {0}, y[2] = {0};
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double g = (double)f[i];
+        if (!(g > 1.000001 && g < 0.999999 * r->most))
+            continue;
+        const size_t k = found ? 1 : 0; /* the first and the last */
+        x[k] = 1 / rope_length(theta, i, n);
+        y[k] = (1 / g - 1 / r->most) / (1 - 1 / r->most);
+        found++;
+    }
+    if (found == 1) { /* with the usual high / low */
+        r->positions = (1 + 3 * y[0]) / x[0];
+        return true;
+    }
+    if (found < 1)
+        return false;
+    const double slope = (y[1] - y[0]) / (x[1] - x[0]), offset = slope * x[0] - y[0];
+    r->low = 1;
+    r->high = 1 + 1 / offset;
+    r->positions = slope * (r->high - r->low);
+    return offset > 0 && slope > 0;
+}
+
+static bool follows(const float *f, size_t n, double theta, const struct rope_rule *r)
+{
+    for (size_t i = 0; i < n; i++) {
+        const double want = rope_factor(r, rope_length(theta, i, n));
+        if (!(fabs((double)f[i] - want) <= 1e-4 * want))
+            return false;
+    }
+    return true;
+}
+
+/* rope_freqs.weight holds what each frequency is divided by. The rule is found again in it; the file
+ * does not name its parameters. */
 static int rope_factors(const struct gguf *g, const struct gguf_entry *t, double theta, json_t *config,
                         struct error *e)
 {
-    const double low = 1, high = 4, positions = 8192;
+    struct rope_rule r = {.most = 1, .low = 1, .high = 4, .positions = 8192};
     float f[512];
-    double most = 1;
     if (strcmp(t->type->name, "F32") || t->rows != 1 || t->cols > 512)
         return error_set(e, "rope_freqs.weight is not a list of up to 512 numbers of type F32");
     if (gguf_read_rows(g, t, 0, 1, f, e))
         return -1;
     for (size_t i = 0; i < t->cols; i++)
-        most = (double)f[i] > most ? (double)f[i] : most;
-    for (size_t i = 0; i < t->cols; i++) {
-        const double length = 2 * 3.14159265358979323846 * pow(theta, (double)i / (double)t->cols);
-        const double smooth = (positions / length - low) / (high - low);
-        double want = length < positions / high  ? 1
-                      : length > positions / low ? most
-                                                 : 1 / ((1 - smooth) / most + smooth);
-        if (!(fabs((double)f[i] - want) <= 1e-3 * want))
-            return error_set(e, "rope_freqs.weight: factor %zu is %g; only Llama 3's rule is "
-                                "computed here", i, (double)f[i]);
-    }
+        r.most = (double)f[i] > r.most ? (double)f[i] : r.most;
+    if (!follows(f, t->cols, theta, &r) &&
+        (!find_rule(f, t->cols, theta, &r) || !follows(f, t->cols, theta, &r)))
+        return error_set(e, "rope_freqs.weight: only Llama 3's rule is computed here");
     return json_set(config, "rope_scaling",
-                    json_pack("{s:s, s:f, s:f, s:f, s:i}", "rope_type", "llama3", "factor", most,
-                              "low_freq_factor", low, "high_freq_factor", high,
-                              "original_max_position_embeddings", (int)positions), e);
+                    json_pack("{s:s, s:f, s:f, s:f, s:f}", "rope_type", "llama3", "factor", r.most,
+                              "low_freq_factor", r.low, "high_freq_factor", r.high,
+                              "original_max_position_embeddings", r.positions), e);
 }
 
 static int make_rope(const struct gguf *g, const struct gguf_architecture *a, json_t *config,
@@ -266,6 +313,8 @@ static int make_config(struct gguf_model *m, const struct gguf_architecture *a, 
         json_set(c, "tie_word_embeddings", json_boolean(!find_entry(g, "output.weight")), e) ||
         (find_entry(g, "blk.0.attn_q.bias") && a->halves &&
          json_set(c, "attention_bias", json_true(), e)) ||
+        (find_entry(g, "blk.0.ffn_down.bias") && a->halves &&
+         json_set(c, "mlp_bias", json_true(), e)) ||
         make_heads(g, a, f, c, e) || make_special(g, a, f, c, e) ||
         (f->theta != 0 && make_rope(g, a, c, e)) || make_stops(g, c, e))
         return -1;
