@@ -634,7 +634,7 @@ out:
 
 static struct cli_option options[] = {
     {0, "type", CLI_CHOICE, &type_option, "TYPE",
-     "of matrices: f32 f16 bf16 q8_0 q4_0 q4_1, or fit: what keeps them best",
+     "of matrices; fit: what keeps them best",
      .choices = "fit|f32|f16|bf16|q8_0|q4_0|q4_1", .result = true},
     {0},
 };
