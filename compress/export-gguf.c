@@ -267,10 +267,7 @@ static void encode_row(void *context, size_t r, long thread)
         keep_codes(j, row, j->codes + (size_t)thread * 2 * cols, out);
     else
         gguf_pack(j->p->type, x, cols, out);
-    if (type->unpack)
-        gguf_unpack(type, out, cols / type->block, y);
-    else
-        memcpy(y, x, cols * sizeof *y);
+    gguf_unpack(type, out, cols / type->block, y);
     for (size_t i = 0; i < cols; i++) {
         if (!isfinite(y[i]))
             set_bad(j, row);

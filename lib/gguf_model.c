@@ -359,9 +359,10 @@ static int set_entry(struct gguf_model *m, const struct gguf_architecture *a,
     to->change = gguf_role_change(a, &m->model, role);
     const bool plain = t->type->block == 1 && to->change != GGUF_PLUS_ONE;
     if (t->rank == 1 && to->change != GGUF_AS_IS &&
-        (t->type->block != 1 || (!t->type->unpack && strcmp(t->type->name, "F32"))))
+        strcmp(t->type->name, "F32") && strcmp(t->type->name, "F16") && strcmp(t->type->name, "BF16"))
         return error_set(e, "tensor %s: is of type %s", t->name, t->type->name);
-    to->dtype = plain ? t->type->name : "F32";
+    const bool packed = t->type->codes && model_role_is_projection(role);
+    to->dtype = plain ? t->type->name : packed ? "INT" : "F32";
     to->bytes = to->rows * (plain ? t->row_bytes : t->cols * 4);
     /* rows that change places are those that the model has */
     if (to->change != GGUF_AS_IS &&
@@ -496,9 +497,7 @@ int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t
         const size_t from = t->first + (bias ? row : gguf_row(&m->model, t->change, row));
         if (gguf_read_rows(m->file, n, from, count, raw, e))
             goto out;
-        if (!plain && !n->type->unpack)
-            memcpy(rows, raw, count * width);
-        else if (!plain)
+        if (!plain)
             gguf_unpack(n->type, raw, count * (n->cols / n->type->block), (float *)(void *)rows);
         for (size_t i = 0; t->change == GGUF_PLUS_ONE && i < count * n->cols; i++)
             ((float *)(void *)rows)[i] -= 1;
@@ -519,5 +518,39 @@ out:
     if (rows != raw)
         free(rows);
     free(raw);
+    return result;
+}
+
+int gguf_model_read_packed(const struct gguf_model *m, const struct gguf_model_entry *t,
+                           struct packed *out, struct error *e)
+{
+    const struct gguf_entry *n = t->entry;
+    const struct gguf_type *type = n->type;
+    const struct gguf_codes *c = type->codes;
+    unsigned char *raw = memory_new(n->row_bytes, 1, n->name, e);
+    float *min = memory_new(type->block / c->group, sizeof *min, n->name, e);
+    int result = -1;
+    if (!raw || !min || packed_new(out, t->rows, n->cols, c->group, c->bits, !c->min, e))
+        goto out;
+    for (size_t r = 0; r < t->rows; r++) {
+        const size_t from = t->first + gguf_row(&m->model, t->change, r);
+        if (gguf_read_rows(m->file, n, from, 1, raw, e))
+            goto out;
+        for (size_t b = 0; b < n->cols / type->block; b++) {
+            const size_t groups = type->block / c->group, at = r * out->groups + b * groups;
+            c->unpack(raw + b * type->bytes, out->codes + r * n->cols + b * type->block,
+                      out->scale + at, min);
+            if (c->min)
+                memcpy(out->min + at, min, groups * sizeof *min);
+            else
+                memset(out->zero + at, c->zero, groups);
+        }
+    }
+    result = 0;
+out:
+    free(raw);
+    free(min);
+    if (result)
+        packed_free(out);
     return result;
 }

@@ -10,6 +10,7 @@
 #include "gguf.h"
 #include "gguf_names.h"
 #include "memory.h"
+#include "packed.h"
 
 struct gguf_model_entry {
     const struct gguf_entry *entry;
@@ -17,8 +18,8 @@ struct gguf_model_entry {
     int rank;
     size_t shape[GGUF_RANK_MAX];
     char name[96];
-    const char *dtype; /* "F32" for what is in blocks */
-    size_t bytes;
+    const char *dtype; /* "INT" for codes of projections, "F32" for what else is in blocks */
+    size_t bytes;      /* as floats */
     enum gguf_change change; /* to be undone */
 };
 
@@ -36,6 +37,10 @@ void gguf_model_free(struct gguf_model *m);
 /* `bytes` bytes of a tensor, row-major, from `offset` on. */
 int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
+
+/* A tensor of dtype INT, its codes as they are; packed_free() frees it. */
+int gguf_model_read_packed(const struct gguf_model *m, const struct gguf_model_entry *t,
+                           struct packed *out, struct error *e);
 
 /* The vocabulary as the bytes of a tokenizer's file of the kind *kind (see tokenizer_new()), and the
  * text of a tokenizer_config.json. No vocabulary: *kind is NULL. */
