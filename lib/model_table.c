@@ -83,6 +83,84 @@ static const struct name_pattern mixtral_patterns[] = {
     {ROLE_EXPERT_DOWN, ALWAYS, L "block_sparse_moe.experts.*.w2.weight"},
     TAIL};
 
+#define QWEN_EXPERTS                                                                               \
+    {ROLE_ROUTER, ALWAYS, L "mlp.gate.weight"},                                                    \
+        {ROLE_EXPERT_GATE, ALWAYS, L "mlp.experts.*.gate_proj.weight"},                            \
+        {ROLE_EXPERT_UP, ALWAYS, L "mlp.experts.*.up_proj.weight"},                                \
+    {                                                                                              \
+        ROLE_EXPERT_DOWN, ALWAYS, L "mlp.experts.*.down_proj.weight"                               \
+    }
+static const struct name_pattern qwen2_moe_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    QKV_O(ALWAYS, WITH_ATTENTION_BIAS),
+    MLP_NORM,
+    QWEN_EXPERTS,
+    {ROLE_SHARED_GATE, ALWAYS, L "mlp.shared_expert.gate_proj.weight"},
+    {ROLE_SHARED_UP, ALWAYS, L "mlp.shared_expert.up_proj.weight"},
+    {ROLE_SHARED_DOWN, ALWAYS, L "mlp.shared_expert.down_proj.weight"},
+    {ROLE_SHARED_ROUTER, ALWAYS, L "mlp.shared_expert_gate.weight"},
+    TAIL};
+
+static const struct name_pattern qwen3_moe_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    QKV_O(WITH_ATTENTION_BIAS, WITH_ATTENTION_BIAS),
+    {ROLE_Q_NORM, ALWAYS, L "self_attn.q_norm.weight"},
+    {ROLE_K_NORM, ALWAYS, L "self_attn.k_norm.weight"},
+    MLP_NORM,
+    QWEN_EXPERTS,
+    TAIL};
+
+static const struct name_pattern phi_patterns[] = {
+    EMBEDDING,
+    INPUT_NORM,
+    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "input_layernorm.bias"},
+    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},
+    {ROLE_Q_BIAS, ALWAYS, L "self_attn.q_proj.bias"},
+    {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},
+    {ROLE_K_BIAS, ALWAYS, L "self_attn.k_proj.bias"},
+    {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},
+    {ROLE_V_BIAS, ALWAYS, L "self_attn.v_proj.bias"},
+    {ROLE_O, ALWAYS, L "self_attn.dense.weight"},
+    {ROLE_O_BIAS, ALWAYS, L "self_attn.dense.bias"},
+    OLD_ROTARY,
+    {ROLE_UP, ALWAYS, L "mlp.fc1.weight"},
+    {ROLE_UP_BIAS, ALWAYS, L "mlp.fc1.bias"},
+    {ROLE_DOWN, ALWAYS, L "mlp.fc2.weight"},
+    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.fc2.bias"},
+    {ROLE_FINAL_NORM, ALWAYS, "model.final_layernorm.weight"},
+    {ROLE_FINAL_NORM_BIAS, ALWAYS, "model.final_layernorm.bias"},
+    {ROLE_HEAD_BIAS, ALWAYS, "lm_head.bias"},
+    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
+    END};
+
+#undef L
+#define L "transformer.h.#."
+static const struct name_pattern falcon_patterns[] = {
+    {ROLE_EMBEDDING, ALWAYS, "transformer.word_embeddings.weight"},
+    {ROLE_ATTENTION_NORM, WITH_FIRST_NORM, L "input_layernorm.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, WITH_FIRST_NORM, L "input_layernorm.bias"},
+    {ROLE_ATTENTION_NORM, WITH_TWO_NORMS, L "ln_attn.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, WITH_TWO_NORMS, L "ln_attn.bias"},
+    {ROLE_QKV, ALWAYS, L "self_attention.query_key_value.weight"},
+    {ROLE_QKV_BIAS, WITH_ATTENTION_BIAS, L "self_attention.query_key_value.bias"},
+    {ROLE_IGNORED, NEVER, L "self_attention.rotary_emb.inv_freq"},
+    {ROLE_O, ALWAYS, L "self_attention.dense.weight"},
+    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "self_attention.dense.bias"},
+    {ROLE_MLP_NORM, WITH_TWO_NORMS, L "ln_mlp.weight"},
+    {ROLE_MLP_NORM_BIAS, WITH_TWO_NORMS, L "ln_mlp.bias"},
+    {ROLE_MLP_NORM, WITH_SERIAL_NORMS, L "post_attention_layernorm.weight"},
+    {ROLE_MLP_NORM_BIAS, WITH_SERIAL_NORMS, L "post_attention_layernorm.bias"},
+    {ROLE_UP, ALWAYS, L "mlp.dense_h_to_4h.weight"},
+    {ROLE_UP_BIAS, WITH_MLP_BIAS, L "mlp.dense_h_to_4h.bias"},
+    {ROLE_DOWN, ALWAYS, L "mlp.dense_4h_to_h.weight"},
+    {ROLE_DOWN_BIAS, WITH_MLP_BIAS, L "mlp.dense_4h_to_h.bias"},
+    {ROLE_FINAL_NORM, ALWAYS, "transformer.ln_f.weight"},
+    {ROLE_FINAL_NORM_BIAS, ALWAYS, "transformer.ln_f.bias"},
+    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
+    END};
+
 #undef L
 #define L "model.decoder.layers.#."
 static const struct name_pattern opt_patterns[] = {
@@ -166,6 +244,12 @@ static const struct name_pattern neox_patterns[] = {
             "max_position_embeddings", "rms_norm_eps", activation                                  \
     }
 
+#define MIXTURE_KEYS                                                                               \
+    {                                                                                              \
+        "hidden_size", "moe_intermediate_size", "num_hidden_layers", "num_attention_heads",        \
+            "max_position_embeddings", "rms_norm_eps", "hidden_act"                                \
+    }
+
 static const struct model_family families[] = {
     {.name = "llama",
      .prefix = "model.",
@@ -201,6 +285,8 @@ static const struct model_family families[] = {
      .eps = 1e-5,
      .theta = 1e6,
      .rotary_part = 1,
+     .experts = 8,
+     .experts_used = 2,
      .gated = true,
      .reads = READS_HEADS | READS_WINDOW | READS_EXPERTS},
     {.name = "qwen2",
@@ -230,6 +316,47 @@ static const struct model_family families[] = {
      .window = 4096,
      .gated = true,
      .reads = READS_HEADS | READS_WINDOW | READS_WINDOW_SWITCH | READS_LAYER_TYPES},
+    {.name = "qwen2_moe",
+     .prefix = "model.",
+     .patterns = qwen2_moe_patterns,
+     .key = MIXTURE_KEYS,
+     .activation = "silu",
+     .positions = 32768,
+     .kv_heads = 16,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .experts = 60,
+     .experts_used = 4,
+     .gated = true,
+     .reads = READS_HEADS | READS_MIXTURE},
+    {.name = "qwen3_moe",
+     .prefix = "model.",
+     .patterns = qwen3_moe_patterns,
+     .key = MIXTURE_KEYS,
+     .activation = "silu",
+     .positions = 32768,
+     .kv_heads = 4,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .experts = 128,
+     .experts_used = 8,
+     .gated = true,
+     .reads = READS_HEADS | READS_MIXTURE},
+    {.name = "phi",
+     .prefix = "model.",
+     .patterns = phi_patterns,
+     .key = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+             "max_position_embeddings", "layer_norm_eps", "hidden_act"},
+     .activation = "gelu_new",
+     .positions = 2048,
+     .eps = 1e-5,
+     .theta = 10000,
+     .rotary_part = 0.5,
+     .norm = NORM_LAYER,
+     .place = PLACE_PARALLEL,
+     .reads = READS_HEADS | READS_PARTIAL},
     {.name = "phi3",
      .prefix = "model.",
      .patterns = phi3_patterns,
@@ -241,6 +368,23 @@ static const struct model_family families[] = {
      .rotary_part = 1,
      .gated = true,
      .reads = READS_HEADS | READS_WINDOW | READS_PARTIAL},
+    {.name = "gemma",
+     .prefix = "model.",
+     .patterns = llama_patterns,
+     .key = LLAMA_KEYS("hidden_act"),
+     .activation = "gelu_pytorch_tanh",
+     .legacy_gelu = "gelu_pytorch_tanh",
+     .tied = true,
+     .positions = 8192,
+     .kv_heads = 16,
+     .head_dim = 256,
+     .eps = 1e-6,
+     .theta = 10000,
+     .rotary_part = 1,
+     .norm = NORM_RMS_PLUS_ONE,
+     .gated = true,
+     .scaled_embedding = true,
+     .reads = READS_HEADS},
     {.name = "gemma2",
      .prefix = "model.",
      .patterns = gemma2_patterns,
@@ -304,6 +448,21 @@ static const struct model_family families[] = {
      .place = PLACE_PARALLEL,
      .qkv_per_head = true,
      .reads = READS_PARTIAL | READS_PARALLEL},
+    {.name = "falcon",
+     .prefix = "transformer.",
+     .patterns = falcon_patterns,
+     .key = {"hidden_size", "ffn_hidden_size", "num_hidden_layers", "num_attention_heads",
+             "max_position_embeddings", "layer_norm_epsilon", "activation"},
+     .activation = "gelu",
+     .tied = true,
+     .positions = 2048,
+     .eps = 1e-5,
+     .theta = 10000,
+     .rotary_part = 1,
+     .norm = NORM_LAYER,
+     .place = PLACE_PARALLEL,
+     .qkv_per_head = true,
+     .reads = READS_FALCON},
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
 
