@@ -80,7 +80,7 @@ static int make_places(struct export *x, struct error *e)
         size_t layer;
         char name[160];
         model_tensor_at(&x->model, i, &p->role, &layer, name, sizeof name);
-        const char *pattern = gguf_role_name(x->a, p->role);
+        const char *pattern = gguf_role_name(x->a, &x->model, p->role);
         if (!pattern)
             return error_set(e, "%s: GGUF has no such tensor", name);
         const bool expert = strstr(name, ".experts.") != NULL;
@@ -89,7 +89,7 @@ static int make_places(struct export *x, struct error *e)
         const size_t size = model_role_size(&x->model, p->role);
         const size_t cols = model_role_columns(&x->model, p->role);
         p->experts = expert ? x->model.experts : 1;
-        p->rank = expert ? 3 : cols > 1 ? 2 : 1;
+        p->rank = expert ? 3 : cols > 1 && size > cols ? 2 : 1;
         p->cols = cols > 1 ? cols : size;
         p->rows = size / p->cols;
         p->change = gguf_role_change(x->a, &x->model, p->role);
@@ -109,7 +109,7 @@ static int make_places(struct export *x, struct error *e)
 static struct place *find_place(struct export *x, enum model_role role, size_t layer)
 {
     char name[64];
-    gguf_name_put(gguf_role_name(x->a, role), layer, name, sizeof name);
+    gguf_name_put(gguf_role_name(x->a, &x->model, role), layer, name, sizeof name);
     for (size_t i = 0; i < x->places; i++)
         if (x->place[i].role == role && !strcmp(x->place[i].name, name))
             return &x->place[i];

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "memory.h"
 #include "model.h"
+#include "model_table.h"
 #include "stream.h"
 #include "tensor.h"
 #include "tokenizer.h"
@@ -36,6 +37,7 @@ struct ingest {
 };
 
 static const char *name, *role, *of, *method;
+static bool list;
 
 static int read_model(struct ingest *g, struct error *e)
 {
@@ -419,6 +421,24 @@ static int write_tensor(struct ingest *g, const struct place *p, struct stream_w
     return result;
 }
 
+/* The architectures, one a line: model_type, its name in GGUF, the models. */
+static int list_architectures(const struct cli *c, struct error *e)
+{
+    struct buffer text = {0};
+    const struct model_family *f;
+    char line[256];
+    int n = snprintf(line, sizeof line, "%-12s%-10s%s\n", "model_type", "GGUF", "models");
+    int result = buffer_append(&text, line, (size_t)n, e);
+    for (size_t i = 0; !result && (f = family_at(i)); i++) {
+        const struct gguf_architecture *a = gguf_architecture_find(f->name);
+        n = snprintf(line, sizeof line, "%-12s%-10s%s\n", f->name, a ? a->name : "-", f->models);
+        result = buffer_append(&text, line, (size_t)n, e);
+    }
+    result = result || output_file(c->output, text.data, text.length, e) ? -1 : 0;
+    buffer_free(&text);
+    return result;
+}
+
 static struct cli_option options[] = {
     {0, "name", CLI_TEXT, &name, "NAME", "what reports call the model", .result = true},
     {0, "role", CLI_TEXT, &role, "ROLE", "its part in a report: large, small or other",
@@ -426,6 +446,8 @@ static struct cli_option options[] = {
     {0, "of", CLI_TEXT, &of, "DENSE", "the stream of the dense model that it was made of"},
     {0, "method", CLI_TEXT, &method, "NAME", "with --of: how reports call what was done to it",
      .result = true},
+    {0, "list", CLI_FLAG, &list, NULL, "print the architectures that are read, and stop",
+     .text = true},
     {0},
 };
 
@@ -436,6 +458,8 @@ static int run(struct cli *c, struct error *e)
     struct stream_writer *writer = NULL;
     json_t *header = NULL;
     int result = -1;
+    if (list)
+        return list_architectures(c, e);
     if (!c->operands)
         return error_usage(e, "name a checkpoint directory or a file of one; see kick-%s -h",
                            c->name);

@@ -199,7 +199,8 @@ static int make_heads(const struct gguf *g, const struct gguf_architecture *a,
                          e) ||
             ((key || f->head_dim) && json_set(c, "head_dim", json_integer(width), e)))
             return -1;
-    } else if (width * n != hidden || (gguf_integer(kv, 0, &other) && other != n)) {
+    } else if (width * n != hidden ||
+               (!(f->reads & READS_FALCON) && gguf_integer(kv, 0, &other) && other != n)) {
         return error_set(e, "its metadata: these numbers of heads and their lengths are not those of "
                             "a %s model", a->model_type);
     }
@@ -255,7 +256,24 @@ static int make_special(const struct gguf *g, const struct gguf_architecture *a,
     if ((f->reads & READS_PARALLEL) && parallel && gguf_integer(parallel, 0, &n) &&
         json_set(c, "use_parallel_residual", json_boolean(n), e))
         return -1;
-    if (f->reads & READS_EXPERTS)
+    if (f->reads & READS_FALCON) {
+        const struct gguf_value *kv = find(g, a->name, "attention.head_count_kv"),
+                                *heads = find(g, a->name, "attention.head_count");
+        const bool two = find_entry(g, "blk.0.attn_norm_2.weight") != NULL;
+        return json_set(c, "new_decoder_architecture", json_true(), e) ||
+                       copy_integer(c, "num_kv_heads", kv ? kv : heads, "attention.head_count_kv",
+                                    true, e) ||
+                       json_set(c, "num_ln_in_parallel_attn", json_integer(two ? 2 : 1), e)
+                   ? -1
+                   : 0;
+    }
+    if ((f->reads & READS_MIXTURE) &&
+        (json_set(c, "norm_topk_prob", json_boolean(!strcmp(a->name, "qwen3moe")), e) ||
+         copy_integer(c, "shared_expert_intermediate_size",
+                      find(g, a->name, "expert_shared_feed_forward_length"),
+                      "expert_shared_feed_forward_length", false, e)))
+        return -1;
+    if (f->experts)
         return copy_integer(c, "num_local_experts", find(g, a->name, "expert_count"),
                             "expert_count", true, e) ||
                        copy_integer(c, "num_experts_per_tok", find(g, a->name, "expert_used_count"),
@@ -285,10 +303,12 @@ static int make_stops(const struct gguf *g, json_t *c, struct error *e)
 static int make_config(struct gguf_model *m, const struct gguf_architecture *a, struct error *e)
 {
     const struct model_family *f = family_find(a->model_type);
+    const char *inner = f->reads & READS_MIXTURE ? "expert_feed_forward_length"
+                                                 : "feed_forward_length";
     const struct {
         const char *from, *to;
     } integers[] = {
-        {"embedding_length", f->key.hidden},     {"feed_forward_length", f->key.inner},
+        {"embedding_length", f->key.hidden},     {inner, f->key.inner},
         {"block_count", f->key.layers},          {"attention.head_count", f->key.heads},
         {"context_length", f->key.positions},
     };
@@ -356,6 +376,11 @@ static int set_entry(struct gguf_model *m, const struct gguf_architecture *a,
         to->shape[1] = t->cols;
         to->first = model_tensor_expert(to->name) * to->rows;
     }
+    if (role == ROLE_SHARED_ROUTER && t->rank == 1) { /* a matrix of one row */
+        to->rank = 2;
+        to->shape[0] = 1;
+        to->shape[1] = t->cols;
+    }
     to->change = gguf_role_change(a, &m->model, role);
     const bool plain = t->type->block == 1 && to->change != GGUF_PLUS_ONE;
     if (t->rank == 1 && to->change != GGUF_AS_IS &&
@@ -395,7 +420,7 @@ static int add_entries(struct gguf_model *m, const struct gguf_architecture *a, 
         size_t layer;
         char name[64];
         model_tensor_at(&m->model, i, &role, &layer, to->name, sizeof to->name);
-        const char *pattern = gguf_role_name(a, role);
+        const char *pattern = gguf_role_name(a, &m->model, role);
         if (!pattern)
             continue;
         gguf_name_put(pattern, layer, name, sizeof name);
@@ -438,7 +463,7 @@ static const struct gguf_architecture *find_architecture(const struct gguf *g, c
         if (strcmp(a->name, name))
             continue;
         found = a;
-        if (experts == ((f->reads & READS_EXPERTS) != 0) &&
+        if (experts == (f->experts != 0) &&
             (experts || !window || (f->reads & READS_WINDOW)))
             return a;
     }

@@ -10,10 +10,15 @@ static const struct gguf_architecture architectures[] = {
     {.name = "llama", .model_type = "mixtral", .halves = true},
     {.name = "qwen2", .model_type = "qwen2"},
     {.name = "qwen3", .model_type = "qwen3"},
+    {.name = "qwen2moe", .model_type = "qwen2_moe"},
+    {.name = "qwen3moe", .model_type = "qwen3_moe"},
+    {.name = "gemma", .model_type = "gemma"},
     {.name = "gemma2", .model_type = "gemma2"},
+    {.name = "phi2", .model_type = "phi"},
     {.name = "phi3", .model_type = "phi3", .other = {{ROLE_GATE_UP, "blk.#.ffn_up.weight"}}},
     {.name = "gpt2", .model_type = "gpt2"},
     {.name = "gptneox", .model_type = "gpt_neox"},
+    {.name = "falcon", .model_type = "falcon"},
 };
 enum { ARCHITECTURES = sizeof architectures / sizeof *architectures };
 
@@ -47,10 +52,15 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_EXPERT_GATE] = "blk.#.ffn_gate_exps.weight",
     [ROLE_EXPERT_UP] = "blk.#.ffn_up_exps.weight",
     [ROLE_EXPERT_DOWN] = "blk.#.ffn_down_exps.weight",
+    [ROLE_SHARED_GATE] = "blk.#.ffn_gate_shexp.weight",
+    [ROLE_SHARED_UP] = "blk.#.ffn_up_shexp.weight",
+    [ROLE_SHARED_DOWN] = "blk.#.ffn_down_shexp.weight",
+    [ROLE_SHARED_ROUTER] = "blk.#.ffn_gate_inp_shexp.weight",
     [ROLE_MLP_POST_NORM] = "blk.#.post_ffw_norm.weight",
     [ROLE_FINAL_NORM] = "output_norm.weight",
     [ROLE_FINAL_NORM_BIAS] = "output_norm.bias",
     [ROLE_HEAD] = "output.weight",
+    [ROLE_HEAD_BIAS] = "output.bias",
 };
 
 const struct gguf_architecture *gguf_architecture_at(size_t i)
@@ -58,8 +68,23 @@ const struct gguf_architecture *gguf_architecture_at(size_t i)
     return i < ARCHITECTURES ? &architectures[i] : NULL;
 }
 
-const char *gguf_role_name(const struct gguf_architecture *a, enum model_role role)
+const struct gguf_architecture *gguf_architecture_find(const char *model_type)
 {
+    for (size_t i = 0; i < ARCHITECTURES; i++)
+        if (!strcmp(architectures[i].model_type, model_type))
+            return &architectures[i];
+    return NULL;
+}
+
+const char *gguf_role_name(const struct gguf_architecture *a, const struct model *m,
+                           enum model_role role)
+{
+    /* Falcon's norms of the two parts: that of the MLP has everyone's name of the first. */
+    if (m->norm_names == NORMS_TWO && (role == ROLE_ATTENTION_NORM || role == ROLE_MLP_NORM))
+        return role == ROLE_MLP_NORM ? "blk.#.attn_norm.weight" : "blk.#.attn_norm_2.weight";
+    if (m->norm_names == NORMS_TWO &&
+        (role == ROLE_ATTENTION_NORM_BIAS || role == ROLE_MLP_NORM_BIAS))
+        return role == ROLE_MLP_NORM_BIAS ? "blk.#.attn_norm.bias" : "blk.#.attn_norm_2.bias";
     for (size_t i = 0; i < sizeof a->other / sizeof *a->other; i++)
         if (a->other[i].name && a->other[i].role == role)
             return a->other[i].name;

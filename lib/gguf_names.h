@@ -32,9 +32,13 @@ struct gguf_architecture {
 /* The rows; NULL beyond the last. */
 const struct gguf_architecture *gguf_architecture_at(size_t i);
 
+/* The first row of a model_type, or NULL. */
+const struct gguf_architecture *gguf_architecture_find(const char *model_type);
+
 /* llama.cpp's name of a role's tensor: "#" stands for the layer. NULL: it has none. An expert's
  * tensor is one of those of a layer in a tensor of three dimensions. */
-const char *gguf_role_name(const struct gguf_architecture *a, enum model_role role);
+const char *gguf_role_name(const struct gguf_architecture *a, const struct model *m,
+                           enum model_role role);
 
 enum gguf_change gguf_role_change(const struct gguf_architecture *a, const struct model *m,
                                   enum model_role role);

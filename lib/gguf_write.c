@@ -95,10 +95,7 @@ int gguf_put_done(const struct gguf_writer *w)
 
 const struct gguf_architecture *gguf_architecture_of(const struct model *m, struct error *e)
 {
-    const struct gguf_architecture *a;
-    for (size_t i = 0; (a = gguf_architecture_at(i)); i++)
-        if (!strcmp(a->model_type, m->architecture))
-            break;
+    const struct gguf_architecture *a = gguf_architecture_find(m->architecture);
     if (!a) {
         error_set(e, "llama.cpp computes no %s models, so GGUF has no form of them", m->architecture);
         return NULL;
@@ -107,14 +104,17 @@ const struct gguf_architecture *gguf_architecture_of(const struct model *m, stru
         error_set(e, "GGUF has no Llama-3 rotary scaling for a %s model", m->architecture);
         return NULL;
     }
-    if (m->scale_by_layer || (m->activation == ACTIVATION_SILU) !=
+    if (m->scale_by_layer || m->norm_names == NORMS_SERIAL ||
+        (strstr(a->name, "moe") && m->experts_whole != (m->shared_inner != 0)) ||
+        (m->activation == ACTIVATION_SILU) !=
                                  (m->gated && m->norm != NORM_RMS_PLUS_ONE)) {
         error_set(e, "llama.cpp does not compute this variant of %s", m->architecture);
         return NULL;
     }
     /* Some biases are looked for everywhere, some nowhere. */
-    const bool never = !strcmp(a->name, "gemma2") || !strcmp(a->name, "qwen3") ||
-                       !strcmp(a->name, "phi3"),
+    const bool never = !strncmp(a->name, "gemma", 5) || !strncmp(a->name, "qwen3", 5) ||
+                       !strcmp(a->name, "qwen2moe") || !strcmp(a->name, "phi3") ||
+                       !strcmp(a->name, "falcon"),
                always = !strcmp(a->name, "gptneox");
     if (((m->attention_bias || m->mlp_bias) && never) || (!m->attention_bias && always)) {
         error_set(e, "llama.cpp computes no %s model %s biases", m->architecture,
@@ -176,6 +176,8 @@ int gguf_put_model(struct gguf_writer *w, const struct gguf_architecture *a, con
         {"attention.sliding_window", windows ? m->window : 0},
         {"expert_count", m->experts},
         {"expert_used_count", m->experts_used},
+        {"expert_feed_forward_length", strstr(a->name, "moe") ? m->intermediate : 0},
+        {"expert_shared_feed_forward_length", m->shared_inner},
         {"vocab_size", m->vocab},
     };
     char key[96];

@@ -47,6 +47,7 @@ enum {
 
 struct model_family {
     const char *name;                    /* model_type of config.json */
+    const char *models;                  /* which they are, for people */
     const char *prefix;                  /* of the names below that may be left out */
     const struct name_pattern *patterns; /* ended by name == NULL */
     struct {

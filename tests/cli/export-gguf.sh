@@ -8,7 +8,8 @@ seq 1 200 | awk '{ printf "%d%s", $1 * $1 % 59 + 4, $1 % 50 ? " " : "\n" }' >ids
 kick-ingest-text -f ids ids.txt -o ids.kick || exit 1
 windows() { kick-eval-perplexity "$@" -d ids.kick --per-token | zstdcat | grep -a '^{"window"'; }
 
-for name in llama mixtral_v5 phi3_partial_v5 mistral_v5 gpt2_bare; do
+for name in llama mixtral_v5 phi3_partial_v5 mistral_v5 gpt2_bare gemma phi falcon_new falcon_one qwen2_moe \
+    qwen3_moe_v5; do
     kick-ingest-model -q "$models/$name" -o m.kick
     windows m.kick >want
     check "$name is written" kick-export-gguf -q m.kick -o m.gguf --type f32

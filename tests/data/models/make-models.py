@@ -103,7 +103,7 @@ MODELS = {
     "phi": ("Phi", base(partial_rotary_factor=0.4, num_key_value_heads=2, head_dim=6), "float16", "4", {}),
     "phi_v5": ("Phi", base(hidden_size=24, num_attention_heads=3), "float16", "5", {}),
     "falcon": ("Falcon", falcon(), "bfloat16", "4", {}),
-    "falcon_new": ("Falcon", falcon(new_decoder_architecture=True, num_kv_heads=2, bias=True,
+    "falcon_new": ("Falcon", falcon(new_decoder_architecture=True, num_kv_heads=2,
                                     num_attention_heads=6, ffn_hidden_size=20), "bfloat16", "5", {}),
     "falcon_one": ("Falcon", falcon(new_decoder_architecture=True, num_kv_heads=3, num_attention_heads=3,
                                     num_ln_in_parallel_attn=1, tie_word_embeddings=False), "bfloat16", "4", {}),
