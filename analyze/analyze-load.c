@@ -30,8 +30,6 @@ extern const char schema_sql[];
 /* Half the width of a 95 % interval in standard errors. */
 #define INTERVAL 1.96
 
-enum { BUSY_MILLISECONDS = 60000 };
-
 enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
@@ -702,11 +700,7 @@ static int value_of(struct load *l, const char *query, sqlite3_int64 *out, struc
 static int begin(struct load *l, struct error *e)
 {
     sqlite3_int64 application, version, objects;
-    if (sqlite3_open_v2(database, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-        SQLITE_OK)
-        return db_error(l, e);
-    sqlite3_busy_timeout(l->db, BUSY_MILLISECONDS);
-    if (execute(l, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", e) ||
+    if (database_begin(&l->db, database, true, e) ||
         value_of(l, "PRAGMA application_id", &application, e) ||
         value_of(l, "PRAGMA user_version", &version, e) ||
         value_of(l, "SELECT count(*) FROM sqlite_schema", &objects, e))
@@ -743,7 +737,7 @@ static int run(struct cli *c, struct error *e)
     if (!rc && l.loaded)
         rc = load_pairs(&l, e);
     if (!rc)
-        rc = execute(&l, "COMMIT", e);
+        rc = database_commit(l.db, database, e);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(l.s[i]);
     sqlite3_close(l.db);

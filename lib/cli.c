@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "memory.h"
+#include "output.h"
 
 enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513 };
 
@@ -257,6 +259,8 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
         case ':':
             return error_usage(e, "%s needs an argument; see kick-%s -h", argv[optind - 1], c->name);
         default:
+            if (optopt && optopt < LONG_ONLY && argv[optind - 1][1] != '-')
+                return error_usage(e, "unknown option -%c; see kick-%s -h", optopt, c->name);
             return error_usage(e, "unknown option %s; see kick-%s -h", argv[optind - 1], c->name);
         }
     }
@@ -276,13 +280,45 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
     return 0;
 }
 
+static const struct cli *running;
+
+/* For jansson, whose reader forgets a character it has no memory for and then runs past the end of its
+ * text: a program that is refused memory there stops at once. */
+static void *json_memory(size_t n)
+{
+    static const char text[] = ": no memory; try a smaller input, or a machine with more\n";
+    void *p = malloc(n);
+    if (p || !n)
+        return p;
+    output_abandon();
+    if (write(STDERR_FILENO, "kick-", 5) < 0 ||
+        write(STDERR_FILENO, running->name, strlen(running->name)) < 0 ||
+        write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(1);
+    _exit(1);
+}
+
+/* Ended by a signal: leaves no temporary file. */
+static void ended(int number)
+{
+    output_abandon();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
 {
     struct error e = {.text = "failed"};
     /* Tensors always get pages of their own, which go back when they are freed: without this the
      * heap fragments and the peak is neither small nor foreseeable. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    running = c;
+    json_set_alloc_funcs(json_memory, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write error with a message */
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (signal(ends[i], ended) == SIG_IGN)
+            signal(ends[i], SIG_IGN);
     c->threads = sysconf(_SC_NPROCESSORS_ONLN);
     if (c->threads < 1)
         c->threads = 1;
@@ -291,6 +327,8 @@ int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
         return fflush(stdout) || fclose(stdout) ? 1 : 0;
     if (result == 0)
         result = run(c, &e);
+    if (result == 0)
+        result = memory_short(&e);
     if (result == 0 && (fflush(stdout) || ferror(stdout)))
         result = error_set(&e, "standard output: cannot write: %s", strerror(errno));
     if (result) {

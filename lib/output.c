@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "file.h"
 #include "memory.h"
 
-enum { CAPACITY = 1 << 20, EARLY = 16 << 20 };
+enum { CAPACITY = 1 << 20, EARLY = 16 << 20, TEMPORARIES = 16 };
 
 struct output {
     int fd;
@@ -26,6 +27,38 @@ struct output {
     uint64_t offset;
     uint64_t written, started; /* in the file: written, and given to the disk already */
 };
+
+/* Temporary names that exist, for output_abandon(). */
+static char *_Atomic temporaries[TEMPORARIES];
+
+void output_abandon(void)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++) {
+        const char *name = atomic_load(&temporaries[i]);
+        if (name)
+            unlink(name);
+    }
+}
+
+static void temporary_keep(char *name)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&temporaries[i], &none, name))
+            return;
+    }
+}
+
+static void temporary_forget(struct output *o)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++) {
+        char *name = o->temporary;
+        if (name && atomic_compare_exchange_strong(&temporaries[i], &name, NULL))
+            break;
+    }
+    free(o->temporary);
+    o->temporary = NULL;
+}
 
 const char *output_name(const struct output *o)
 {
@@ -55,6 +88,8 @@ static int temporary_name(struct output *o, struct error *e)
         snprintf(o->temporary, n, "%s/.%.200s.%016llx.tmp", o->directory, base,
                  (unsigned long long)r);
     free(base);
+    if (o->temporary)
+        temporary_keep(o->temporary);
     return o->temporary ? 0 : -1;
 }
 
@@ -87,8 +122,9 @@ static int open_file(struct output *o, const char *path, struct error *e)
         return -1;
     o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (o->fd < 0) {
-        free(o->temporary);
-        o->temporary = NULL;
+        const int why = errno;
+        temporary_forget(o);
+        errno = why;
         return failed(o, "create it", e);
     }
     return 0;
@@ -167,8 +203,9 @@ static int name_it(struct output *o, struct error *e)
     if (temporary_name(o, e))
         return -1;
     if (linkat(AT_FDCWD, proc, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW)) {
-        free(o->temporary);
-        o->temporary = NULL;
+        const int why = errno;
+        temporary_forget(o);
+        errno = why;
         return failed(o, "give it a name", e);
     }
     return 0;
@@ -176,7 +213,7 @@ static int name_it(struct output *o, struct error *e)
 
 int output_commit(struct output *o, struct error *e)
 {
-    if (output_flush(o, e))
+    if (memory_short(e) || output_flush(o, e))
         return -1;
     if (o->is_stdout) {
         o->fd = -1;
@@ -193,8 +230,7 @@ int output_commit(struct output *o, struct error *e)
         return -1;
     if (rename(o->temporary, o->path))
         return failed(o, "rename the finished file to it", e);
-    free(o->temporary);
-    o->temporary = NULL;
+    temporary_forget(o);
     int directory = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0) { /* the name itself must outlast a crash; not every file system can */
         fsync(directory);
@@ -211,7 +247,7 @@ void output_free(struct output *o)
         close(o->fd);
     if (o->temporary)
         unlink(o->temporary);
-    free(o->temporary);
+    temporary_forget(o);
     free(o->directory);
     free(o->path);
     free(o->buffer);

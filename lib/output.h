@@ -22,6 +22,10 @@ int output_commit(struct output *o, struct error *e);
 /* Frees; what was not committed leaves nothing behind. NULL is fine. */
 void output_free(struct output *o);
 
+/* Removes the temporary files of all outputs, for a program that ends at once; safe in a signal
+ * handler. */
+void output_abandon(void);
+
 /* Bytes written so far; true where the target is a regular file; its descriptor. */
 uint64_t output_offset(const struct output *o);
 bool output_is_file(const struct output *o);
