@@ -96,6 +96,13 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
 
+# Loaded before a program, it lets one of its calls fail (tests/cli/faults.sh).
+unit-tests: $(BUILD)/tests/fault.so
+$(BUILD)/tests/fault.so: tests/fault/shim.c tests/fault/shim.h
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) -fPIC -shared -o $@ $<
+
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

@@ -94,7 +94,7 @@ runs() {
     "$go" stream-check -- kick-stream-check -j1 "$f/m.kick" "$f/ppl-m.kick"
 }
 
-# tried NAME [OPTION…] -- RUN…: what runs calls. $fault is "KIND,MODE", $every and $most choose calls.
+# tried NAME [OPTION…] -- RUN…: what runs calls. $fault is "KIND,MODE", $times and $most choose calls.
 # Adds to the sums; a survivor is said at once.
 declare -A sum
 tried() {
@@ -106,7 +106,7 @@ tried() {
         shift
     done
     shift
-    KICK_SHIM=$PWD/$KICK_BUILD/tests/fault.so "$KICK_BUILD/tests/faults" -k "$fault" ${every:+-e $every} \
+    KICK_SHIM=$(realpath "$KICK_BUILD")/tests/fault.so "$KICK_BUILD/tests/faults" -k "$fault" ${times:+-u $times} \
         ${most:+-n $most} "${options[@]}" "$directory" -- "$@" >"$work/said" 2>&1
     last=$(tail -1 "$work/said")
     if [[ $last != failed* ]]; then

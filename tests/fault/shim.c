@@ -6,7 +6,8 @@
  *            turns them into SIGSYS, whose handler lets them through or not
  * MODE: fail (memory: no memory; write: disk full; else an I/O error), from (this and all later ones
  * fail), short (half of what was asked), again (EINTR), kill (SIGKILL before the call), stop (SIGSTOP),
- * trap (for the debugger).
+ * trap (for the debugger), list (nothing fails; calls are listed that are among the first N made from
+ * the same stack of callers).
  * What happened is told in the shared page of file descriptor KICK_FAULT_FD (see shim.h). */
 #include "shim.h"
 
@@ -16,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -29,7 +31,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum mode { FAIL, FROM, SHORT, AGAIN, KILL, STOP, TRAP };
+enum mode { FAIL, FROM, SHORT, AGAIN, KILL, STOP, TRAP, LIST };
 
 static struct shim_page *page;
 static const struct kind *kind;
@@ -73,12 +75,39 @@ static void note(const void *caller)
     }
 }
 
+/* Stacks seen, and how often; threads are not run when calls are listed. */
+static void list(unsigned long n)
+{
+    enum { STACKS = 1 << 16 };
+    static struct {
+        uint64_t hash;
+        unsigned long count;
+    } seen[STACKS];
+    void *frame[24];
+    uint64_t hash = 1;
+    const int depth = backtrace(frame, 24);
+    for (int i = 0; i < depth; i++)
+        hash = (hash ^ (uint64_t)(uintptr_t)frame[i]) * 0x9E3779B97F4A7C15u, hash ^= hash >> 29;
+    size_t i = hash % STACKS;
+    while (seen[i].hash && seen[i].hash != hash)
+        i = (i + 1) % STACKS;
+    seen[i].hash = hash;
+    if (n < SHIM_CALLS)
+        page->listed[n] = seen[i].count++ < at;
+}
+
 /* Counts a call; true: this one shall fail. */
 static bool fails(const void *caller)
 {
     if (busy)
         return false;
     const unsigned long n = atomic_fetch_add(&page->calls, 1) + 1;
+    if (at && mode == LIST) {
+        busy = true;
+        list(n);
+        busy = false;
+        return false;
+    }
     if (!at || (mode == FROM ? n < at : n != at))
         return false;
     if (n == at) {
@@ -236,6 +265,7 @@ static void __attribute__((destructor)) count_live(void)
 }
 
 /* ---- system calls ------------------------------------------------------------------------------- */
+#ifdef __x86_64__
 /* The one place from which the filter lets everything through. */
 long shim_call(long number, long a, long b, long c, long d, long e, long f);
 __asm__(".text\n.globl shim_call\nshim_call:\n"
@@ -294,9 +324,16 @@ static void filter(void)
         _exit(125);
 }
 
+#else
+static void filter(void)
+{
+    _exit(125); /* registers are named for x86-64 only */
+}
+#endif
+
 static void __attribute__((constructor)) start(void)
 {
-    static const char *const modes[] = {"fail", "from", "short", "again", "kill", "stop", "trap"};
+    static const char *const modes[] = {"fail", "from", "short", "again", "kill", "stop", "trap", "list"};
     const char *text = getenv("KICK_FAULT"), *fd = getenv("KICK_FAULT_FD");
     char *comma = text ? strchr(text, ',') : NULL;
     if (!comma || !fd)

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { SHIM_LEAKS = 8, SHIM_PLACES = 6 };
+enum { SHIM_LEAKS = 8, SHIM_PLACES = 6, SHIM_CALLS = 1 << 20 };
 
 struct shim_page {
     _Atomic unsigned long calls; /* of the kind that was asked for */
@@ -19,6 +19,7 @@ struct shim_page {
         char module[64];
         unsigned long offset;
     } leak[SHIM_LEAKS];
+    unsigned char listed[SHIM_CALLS]; /* mode list: this call is one of the first N from its place */
 };
 
 #endif

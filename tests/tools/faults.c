@@ -1,12 +1,12 @@
 /* Runs a command once for every call of a kind that it makes, and lets that call fail (shim.c):
- *   faults [-k KIND,MODE] [-e EVERY] [-n MOST] [-i STDIN] [-s] DIRECTORY -- COMMAND…
+ *   faults [-k KIND,MODE] [-u TIMES] [-n MOST] [-i STDIN] [-s] DIRECTORY -- COMMAND…
  * The command writes into DIRECTORY or to stdout. Each run starts with DIRECTORY as it was found and
  * must end in one of these ways:
  *   exit 0  and the same files and output as without a fault (what failed could be done without);
  *   exit 1  and one more line on stderr than without a fault, DIRECTORY as before, nothing leaked;
  *   killed  (mode kill) and no file but as before, as after, or hidden; the next run gives the same.
  * A library for drawing may end the program when memory fails (GLib does), leaving nothing behind.
- * -e N: only every Nth call, shifted; -n N: no more than N runs; -s: a file that is there is a
+ * -u N: only the first N calls from each place (stack of callers); -n N: N runs, evenly spread; -s: a file that is there is a
  * database, which may be left in the middle of a change that the next run takes back.
  * Prints one line: "failed N refused R unharmed U resumed S aborted A survivors B", and what
  * survived before it; exit 1 if anything did. */
@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,7 +179,7 @@ static void alarmed(int signal)
     kill(child, SIGKILL);
 }
 
-static void execute(struct outcome *o, unsigned long at)
+static void execute(struct outcome *o, const char *what, unsigned long at)
 {
     static int shared = -1, out = -1, err = -1;
     char fault[128], number[16];
@@ -192,10 +193,10 @@ static void execute(struct outcome *o, unsigned long at)
     struct shim_page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, shared, 0);
     if (page == MAP_FAILED || ftruncate(out, 0) || ftruncate(err, 0))
         die("mmap");
-    memset(page, 0, sizeof *page);
+    memset(page, 0, offsetof(struct shim_page, listed));
     lseek(out, 0, SEEK_SET);
     lseek(err, 0, SEEK_SET);
-    snprintf(fault, sizeof fault, "%s,%lu", kind, at);
+    snprintf(fault, sizeof fault, "%s,%lu", what, at);
     snprintf(number, sizeof number, "%d", shared);
     late = 0;
     child = fork();
@@ -221,7 +222,7 @@ static void execute(struct outcome *o, unsigned long at)
             kill(child, SIGCONT);
     alarm(0);
     o->late = late;
-    o->page = *page;
+    memcpy(&o->page, page, at && strstr(what, ",list") ? sizeof *page : offsetof(struct shim_page, listed));
     munmap(page, sizeof *page);
     size_t n;
     lseek(out, 0, SEEK_SET);
@@ -295,12 +296,12 @@ static void judge(unsigned long at, const struct outcome *o, const struct outcom
     failed++;
     if (WIFSIGNALED(o->status) && !o->late &&
         (killed ? WTERMSIG(o->status) == SIGKILL : draws(o->page.module))) {
-        struct outcome again;
+        static struct outcome again;
         aborted += !killed;
         if (!whole(&now, before, after) || (!killed && !same(&now, before))) {
             survivor(at, o, "a file that is not whole");
         } else if (killed) {
-            execute(&again, 0);
+            execute(&again, kind, 0);
             forget(&now);
             look(&now);
             size_t hidden = 0;
@@ -328,10 +329,10 @@ static void judge(unsigned long at, const struct outcome *o, const struct outcom
     } else if (o->page.live > good->page.live) {
         survivor(at, o, "a leak");
     } else if (!same(&now, before)) {
-        struct outcome again;
+        static struct outcome again;
         bool ok = false;
         if (database) { /* the next run takes the change back, and makes it */
-            execute(&again, 0);
+            execute(&again, kind, 0);
             forget(&now);
             look(&now);
             ok = WIFEXITED(again.status) && WEXITSTATUS(again.status) == 0 && same(&now, after);
@@ -350,15 +351,16 @@ int main(int argc, char **argv)
 {
     static struct outcome good, o;
     static struct state before, after;
-    unsigned long every = 1, most = 0;
+    static char listing[64];
+    unsigned long times = 0, most = 0;
     int k;
-    while ((k = getopt(argc, argv, "+k:e:n:i:s")) != -1)
+    while ((k = getopt(argc, argv, "+k:u:n:i:s")) != -1)
         switch (k) {
         case 'k':
             kind = optarg;
             break;
-        case 'e':
-            every = strtoul(optarg, NULL, 10);
+        case 'u':
+            times = strtoul(optarg, NULL, 10);
             break;
         case 'n':
             most = strtoul(optarg, NULL, 10);
@@ -372,28 +374,37 @@ int main(int argc, char **argv)
         default:
             return 2;
         }
-    if (argc - optind < 2 || !every)
+    if (argc - optind < 2)
         return 2;
     directory = argv[optind];
     command = argv + optind + 1 + !strcmp(argv[optind + 1], "--");
     signal(SIGALRM, alarmed);
     look(&before);
-    execute(&good, 0);
+    execute(&good, kind, 0);
     if (!WIFEXITED(good.status) || WEXITSTATUS(good.status)) {
         printf("    without a fault: status %d: %s\n", good.status, good.last);
         return 1;
     }
     look(&after);
-    /* Calls are tried evenly spread, another set for another command. */
-    if (most && good.page.calls / every > most)
-        every = good.page.calls / most;
-    const unsigned long first = 1 + good.page.calls % every;
-    for (unsigned long at = first; at <= good.page.calls; at += every) {
+    /* Which calls: all, or those of the list. */
+    const unsigned long calls = good.page.calls < SHIM_CALLS ? good.page.calls : SHIM_CALLS - 1;
+    unsigned long *which = need(calloc(calls + 1, sizeof *which)), count = 0;
+    if (times) {
+        snprintf(listing, sizeof listing, "%.*s,list", (int)strcspn(kind, ","), kind);
         restore(&before);
-        execute(&o, at);
-        if (o.page.hit)
-            judge(at, &o, &good, &before, &after);
+        execute(&o, listing, times);
     }
+    for (unsigned long at = 1; at <= calls; at++)
+        if (!times || o.page.listed[at])
+            which[count++] = at;
+    const unsigned long runs = most && most < count ? most : count;
+    for (unsigned long i = 0; i < runs; i++) {
+        restore(&before);
+        execute(&o, kind, which[i * count / runs]);
+        if (o.page.hit)
+            judge(which[i * count / runs], &o, &good, &before, &after);
+    }
+    free(which);
     restore(&before);
     printf("failed %lu refused %lu unharmed %lu resumed %lu aborted %lu survivors %lu\n", failed, refused,
            unharmed, resumed, aborted, bad);
