@@ -3,7 +3,8 @@
 #   make          build everything into build/
 #   make test     the fast tests       make test-long   fuzzing, sanitizers, emulation, LibreOffice
 #   make report   every figure into reports/out/ (MODELS=..., DATA=..., PLAN=...)
-#   make bench    measurements         make install PREFIX= DESTDIR=     make clean
+#   make bench    measurements         make install PREFIX= DESTDIR=     make uninstall clean
+#   make dist     the sources as build/kick-VERSION.tar.gz
 # SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer into build/san.
 
 SHELL := /bin/bash
@@ -47,7 +48,7 @@ PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
+.PHONY: all deps test test-long report bench install uninstall dist clean programs unit-tests
 all: programs
 
 programs: $(PROGRAMS)
@@ -284,16 +285,34 @@ bench: programs
 	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
 
 # ---- installing and the rest -----------------------------------------------------------------------
-install: programs
-	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick'
-	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
-	for p in $(filter %.1,$(PAGES)); do n=$$(basename $$p); [ $$n = kick.1 ] || n=kick-$$n; install -m 644 $$p '$(DESTDIR)$(MANDIR)/man1/'$$n; done
-	for p in $(filter %.5,$(PAGES)); do install -m 644 $$p '$(DESTDIR)$(MANDIR)/man5/kick-'$$(basename $$p); done
-	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+# Names of pages: kick-prune-wanda.1, kick-stream.5, but kick.1.
+page_name = $(patsubst kick-kick.1,kick.1,$(addprefix kick-,$(notdir $(1))))
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 
+$(BUILD)/kick.bash: lib/programs/completion.bash $(PROGRAMS)
+	@bash $< $(BUILD)/bin >$@
+
+install: programs $(BUILD)/kick.bash
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick' '$(DESTDIR)$(COMPLETIONS)'
+	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
+	$(foreach p,$(PAGES),install -m 644 $(p) '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(call page_name,$(p))'; )
+	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+	install -m 644 $(BUILD)/kick.bash '$(DESTDIR)$(COMPLETIONS)/kick'
+	for p in $(filter-out kick,$(notdir $(PROGRAMS))); do ln -sf kick '$(DESTDIR)$(COMPLETIONS)'/$$p; done
+
+# What install makes, and nothing else.
 uninstall:
 	cd '$(DESTDIR)$(BINDIR)' && rm -f $(notdir $(PROGRAMS))
-	rm -rf '$(DESTDIR)$(PREFIX)/share/kick'; rm -f '$(DESTDIR)$(MANDIR)'/man1/kick*.1 '$(DESTDIR)$(MANDIR)'/man5/kick-*.5
+	cd '$(DESTDIR)$(COMPLETIONS)' && rm -f $(notdir $(PROGRAMS))
+	cd '$(DESTDIR)$(MANDIR)' && rm -f $(foreach p,$(PAGES),man$(subst .,,$(suffix $(p)))/$(call page_name,$(p)))
+	rm -rf '$(DESTDIR)$(PREFIX)/share/kick'
+
+# The sources as one file: what git tracks, or everything in a tree without git but what was made.
+DIST = kick-$(VERSION)
+dist:
+	@mkdir -p build; if [ -e .git ]; then git ls-files; else find . -type f ! -path './build/*' ! -path './reports/out/*' ! -path './data/out/*' -printf '%P\n'; fi | \
+	LC_ALL=C sort | tar --create --gzip --file build/$(DIST).tar.gz --transform 's,^,$(DIST)/,' --owner=0 --group=0 --numeric-owner --mtime='@$(or $(SOURCE_DATE_EPOCH),0)' --files-from=-
+	@echo build/$(DIST).tar.gz
 
 clean:
 	rm -rf build

@@ -18,7 +18,7 @@
 #include "memory.h"
 #include "output.h"
 
-enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513 };
+enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513, COMPLETION = 514 };
 
 static int parse_long(const char *text, long *out)
 {
@@ -183,6 +183,32 @@ static void help(const struct cli *c, FILE *f)
     fprintf(f, "  -q/-v quiet/verbose, -h this help, -V version; more: man kick-%s\n", c->name);
 }
 
+/* For make install (lib/programs/completion.bash): an option a line, its forms, then what follows it:
+ * nothing, "file", "value" or the words to choose from. */
+static void completion(const struct cli *c)
+{
+    static const char *const shared[] = {"-q --quiet\t", "-v --verbose\t", "-h --help\t", "-V --version\t"};
+    for (const struct cli_option *o = c->options; o && o->name; o++) {
+        if (o->letter)
+            printf("-%c ", o->letter);
+        printf("--%s\t", o->name);
+        if (o->type == CLI_CHOICE)
+            for (const char *p = o->choices; *p; p++)
+                putchar(*p == '|' ? ' ' : *p);
+        puts(o->type == CLI_FLAG || o->type == CLI_CHOICE ? "" : o->type == CLI_TEXT ? "file" : "value");
+    }
+    if (c->flags & CLI_OUTPUT)
+        puts("-o --output\tfile");
+    if (c->flags & CLI_THREADS)
+        puts("-j --threads\tvalue");
+    if (c->flags & CLI_MEMORY)
+        puts("--mem-max\tvalue");
+    if (c->flags & CLI_TIMINGS)
+        puts("--timings\tfile");
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+        puts(shared[i]);
+}
+
 static int add(struct option *list, char *letters, int n, const char *name, int value, bool arg)
 {
     list[n] = (struct option){name, arg ? required_argument : no_argument, NULL, value};
@@ -217,6 +243,7 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
     n = add(list, letters, n, "verbose", 'v', false);
     n = add(list, letters, n, "help", 'h', false);
     n = add(list, letters, n, "version", 'V', false);
+    n = add(list, letters, n, "completion", COMPLETION, false);
     opterr = 0;
     int k;
     while ((k = getopt_long(argc, argv, letters, list, NULL)) != -1) {
@@ -255,6 +282,9 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
             return 1;
         case 'V':
             printf("kick-%s %s, revision %d\n", c->name, KICK_VERSION, c->revision);
+            return 1;
+        case COMPLETION:
+            completion(c);
             return 1;
         case ':':
             return error_usage(e, "%s needs an argument; see kick-%s -h", argv[optind - 1], c->name);

@@ -81,7 +81,7 @@ runs() {
     "$go" judge-overlap -- kick-judge-overlap -j1 -m "$f/m.kick" -d "$f/cnn.kick" "$f/summary.kick" -o "$o"
     "$go" judge-request -- kick-judge-request -d "$f/cnn.kick" "$f/summary.kick"
     "$go" judge-verdict -- kick-judge-verdict --answers "$f/verdicts.jsonl" "$f/summary.kick" -o "$o"
-    "$go" analyze-load -- kick-analyze-load -D "$o.db" "$f"/ppl-m.kick "$f"/choice-m.kick
+    "$go" analyze-load -s -- kick-analyze-load -D "$db/x.db" "$f"/ppl-m.kick "$f"/choice-m.kick
     "$go" analyze-load:more -s -- kick-analyze-load -D "$db/r.db" "$f/summary.kick"
     "$go" analyze-compare -s -- kick-analyze-compare -D "$db/r.db"
     "$go" analyze-claims -s -- kick-analyze-claims -D "$db/r.db" -o "$db/claims"
