@@ -70,8 +70,10 @@ int forward_new(struct forward **out, const struct model *m, struct pool *pool, 
 void forward_free(struct forward *f);
 size_t forward_stride(const struct model *m);
 const struct kernels *forward_kernels(const struct forward *f);
-/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`. */
+/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`; of the
+ * logits beside the head when `rows` rows are scored. */
 size_t forward_bytes(const struct model *m, size_t rows, size_t length, long threads);
+size_t forward_logits_bytes(const struct model *m, size_t rows);
 
 /* `count` rows from `row` on are the next positions of a sequence whose cache (of the layer at
  * hand) holds those before. */

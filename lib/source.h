@@ -45,8 +45,8 @@ int source_next(struct source *s, struct tensor *t, enum model_role *role, size_
 
 /* Estimates in bytes, before the tensors are read, taking all in the type of the first: what
  * reading it takes with one block packed at a time (and the head, at the end or all the time where
- * tied), and what all of it takes packed. */
-uint64_t source_memory(const struct source *s, struct pool *pool);
+ * tied; beside it alone live so many bytes of logits), and what all of it takes packed. */
+uint64_t source_memory(const struct source *s, struct pool *pool, uint64_t logits);
 uint64_t source_memory_resident(const struct source *s, struct pool *pool);
 
 /* The object under "model" in a result stream, after the last tensor: id, name, steps,

@@ -4,7 +4,8 @@
  * same bytes anywhere.
  *
  * make-model DIR [--layers N] [--hidden N] [--intermediate N] [--heads N] [--kv-heads N] [--vocab N]
- *                [--positions N] [--seed N] [--type bf16|f16|f32] [--shards N] [--tied] */
+ *                [--positions N] [--seed N] [--experts N] [--type bf16|f16|f32] [--shards N] [--tied]
+ * With experts (0: none) it is a Mixtral of that many, two of which a token. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -17,12 +18,12 @@
 #include "fmath.h"
 #include "tensor.h"
 
-enum { LAYERS, HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, VOCAB, POSITIONS, SEED, SHARDS, NUMBERS };
+enum { LAYERS, HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, VOCAB, POSITIONS, SEED, SHARDS, EXPERTS, NUMBERS };
 
 static const char *const number_name[NUMBERS] = {"layers",   "hidden", "intermediate",
                                                  "heads",    "kv-heads", "vocab",
-                                                 "positions", "seed",   "shards"};
-static size_t number[NUMBERS] = {2, 64, 128, 4, 2, 256, 256, 1, 1};
+                                                 "positions", "seed",   "shards", "experts"};
+static size_t number[NUMBERS] = {2, 64, 128, 4, 2, 256, 256, 1, 1, 0};
 static enum tensor_values type = VALUES_BF16;
 static int tied;
 
@@ -51,10 +52,27 @@ static void add(size_t layer, const char *name, size_t rows, size_t cols)
     t->cols = cols;
 }
 
+static void add_mlp(size_t layer, size_t h, size_t m)
+{
+    char name[64];
+    if (number[EXPERTS])
+        add(layer, "block_sparse_moe.gate", number[EXPERTS], h);
+    for (size_t e = 0; e < number[EXPERTS]; e++)
+        for (int w = 1; w <= 3; w++) {
+            snprintf(name, sizeof name, "block_sparse_moe.experts.%zu.w%d", e, w);
+            add(layer, name, w == 2 ? h : m, w == 2 ? m : h);
+        }
+    if (number[EXPERTS])
+        return;
+    add(layer, "mlp.gate_proj", m, h);
+    add(layer, "mlp.up_proj", m, h);
+    add(layer, "mlp.down_proj", h, m);
+}
+
 static void list_items(void)
 {
     size_t h = number[HIDDEN], m = number[INTERMEDIATE], kv = h / number[HEADS] * number[KV_HEADS];
-    item = calloc(9 * number[LAYERS] + 3, sizeof *item);
+    item = calloc((9 + 3 * number[EXPERTS]) * number[LAYERS] + 3, sizeof *item);
     if (!item)
         fail("memory");
     add(SIZE_MAX, "model.embed_tokens", number[VOCAB], h);
@@ -65,9 +83,7 @@ static void list_items(void)
         add(i, "self_attn.v_proj", kv, h);
         add(i, "self_attn.o_proj", h, h);
         add(i, "post_attention_layernorm", 0, h);
-        add(i, "mlp.gate_proj", m, h);
-        add(i, "mlp.up_proj", m, h);
-        add(i, "mlp.down_proj", h, m);
+        add_mlp(i, h, m);
     }
     add(SIZE_MAX, "model.norm", 0, h);
     if (!tied)
@@ -169,8 +185,13 @@ static void write_config(const char *path)
     FILE *f = fopen(path, "w");
     if (!f)
         fail(path);
+    fprintf(f, number[EXPERTS] ? "{\"architectures\": [\"MixtralForCausalLM\"],\n"
+                                 " \"model_type\": \"mixtral\", \"num_experts_per_tok\": 2,\n"
+                                 " \"num_local_experts\": %zu,\n"
+                               : "{\"architectures\": [\"LlamaForCausalLM\"],\n"
+                                 " \"model_type\": \"llama\",\n",
+            number[EXPERTS]);
     fprintf(f,
-            "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\",\n"
             " \"hidden_size\": %zu, \"intermediate_size\": %zu, \"num_hidden_layers\": %zu,\n"
             " \"num_attention_heads\": %zu, \"num_key_value_heads\": %zu, \"vocab_size\": %zu,\n"
             " \"max_position_embeddings\": %zu, \"rms_norm_eps\": 1e-05, \"rope_theta\": 10000.0,\n"
