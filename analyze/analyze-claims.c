@@ -76,7 +76,10 @@ static int next_claim(const char **text, struct claim *k, struct error *e)
     const size_t n = end ? (size_t)(end - p) : strlen(p);
     k->query = strndup(p, n);
     *text = p + n + (end != NULL);
-    return k->name && k->statement && k->query ? 1 : error_set(e, "no memory for a claim");
+    if (k->name && k->statement && k->query)
+        return 1;
+    claim_free(k);
+    return error_set(e, "no memory for a claim");
 }
 
 /* The case that speaks least for the claim, by the lower end of its interval. */
@@ -155,7 +158,7 @@ static int keep(sqlite3 *db, const struct claim *list, size_t count, struct erro
         }
         sqlite3_reset(s);
     }
-    result = database_commit(db, database, e);
+    result = 0;
 out:
     sqlite3_finalize(s);
     return result;
@@ -220,7 +223,8 @@ static int run(struct cli *c, struct error *e)
     }
     database_close(db);
     db = NULL;
-    if (database_begin(&writer, database, false, e) || keep(writer, list, count, e) || print(c, list, count, e))
+    if (database_begin(&writer, database, false, e) || keep(writer, list, count, e) ||
+        print(c, list, count, e) || database_commit(writer, database, e))
         goto out;
     result = 0;
 out:

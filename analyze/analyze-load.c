@@ -604,8 +604,18 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         goto out;
     }
     sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_STATIC);
-    if (sqlite3_step(l->s[FIND]) == SQLITE_ROW)
-        before = strdup((const char *)sqlite3_column_text(l->s[FIND], 0));
+    const int found = sqlite3_step(l->s[FIND]);
+    const char *text = found == SQLITE_ROW ? (const char *)sqlite3_column_text(l->s[FIND], 0) : NULL;
+    before = text ? strdup(text) : NULL;
+    /* An error here has taken the transaction back: what followed would stay for itself. */
+    if (found != SQLITE_DONE && !before) {
+        if (found == SQLITE_ROW)
+            error_set(e, "no memory for a digest");
+        else
+            db_error(l, e);
+        sqlite3_reset(l->s[FIND]);
+        goto out;
+    }
     sqlite3_reset(l->s[FIND]);
     if (!before && load_header(l, stream_header(r), id, e))
         goto out;

@@ -4,9 +4,12 @@
  * A chart's series point at cells. Each series of a numeric panel is one block of rows of the table;
  * a panel of categories gets a small table of its own, since there all series share their categories.
  * libxlsxwriter has no error bars of given lengths, so intervals are thin dashed series. */
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <xlsxwriter.h>
@@ -971,21 +974,65 @@ out:
     return rc;
 }
 
-/* Writes the book to a temporary file, reads it back, and puts it out whole. */
+/* libxlsxwriter opens temporary files for the sheets with fdopen() and does not look whether it could
+ * write to them (its rewind() forgets errors): it gets files from here, which remember. */
+static int part_lost; /* errno of the first write that failed */
+
+static ssize_t part_write(void *fd, const char *data, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        const ssize_t k = write((int)(intptr_t)fd, data + done, n - done);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0) {
+            part_lost = part_lost ? part_lost : errno;
+            return (ssize_t)done;
+        }
+        done += (size_t)k;
+    }
+    return (ssize_t)n;
+}
+
+static ssize_t part_read(void *fd, char *data, size_t n)
+{
+    ssize_t k;
+    while ((k = read((int)(intptr_t)fd, data, n)) < 0 && errno == EINTR)
+        ;
+    if (k < 0)
+        part_lost = part_lost ? part_lost : errno;
+    return k;
+}
+
+static int part_seek(void *fd, off64_t *at, int from)
+{
+    *at = lseek((int)(intptr_t)fd, *at, from);
+    return *at < 0 ? -1 : 0;
+}
+
+static int part_close(void *fd)
+{
+    return close((int)(intptr_t)fd);
+}
+
+FILE *fdopen(int fd, const char *mode)
+{
+    const cookie_io_functions_t functions = {part_read, part_write, part_seek, part_close};
+    return fopencookie((void *)(intptr_t)fd, mode, functions);
+}
+
+/* Writes the book into memory, reads it back, and puts it out whole. */
 static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t count,
                       struct error *e)
 {
     const char *dir = getenv("TMPDIR");
-    char *path = path_join(dir && *dir ? dir : "/tmp", "kick-workbook-XXXXXX", e), *data = NULL;
+    char path[64], *data = NULL;
     size_t n;
-    int rc = -1, fd = path ? mkstemp(path) : -1;
-    if (fd < 0) {
-        if (path)
-            error_set(e, "%s: cannot make a temporary file: set TMPDIR", path);
-        free(path);
-        return -1;
-    }
-    close(fd);
+    int rc = -1;
+    const int fd = memfd_create("workbook", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_set(e, "no memory for the workbook: %s", strerror(errno));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     struct book b = {.db = db, .e = e};
     lxw_workbook_options how = {.tmpdir = (char *)(dir && *dir ? dir : NULL)};
     b.w = workbook_new_opt(path, &how);
@@ -996,12 +1043,14 @@ static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t co
     lxw_error closed = workbook_close(b.w); /* frees it, too */
     if (failed && !e->text[0])
         error_set(e, "the workbook: %s", lxw_strerror(b.status));
+    if (!failed && part_lost)
+        failed = error_set(e, "the workbook: a temporary file: cannot write or read it: %s; set TMPDIR",
+                           strerror(part_lost));
     if (!failed && (b.status || closed))
         failed = error_set(e, "the workbook: %s", lxw_strerror(b.status ? b.status : closed));
     if (!failed && !file_read(path, FILE_MAX, &data, &n, e))
         rc = output_file(c->output, data, n, e);
-    unlink(path);
-    free(path);
+    close(fd);
     free(data);
     return rc;
 }

@@ -86,10 +86,10 @@ runs() {
     "$go" analyze-compare -s -- kick-analyze-compare -D "$db/r.db"
     "$go" analyze-claims -s -- kick-analyze-claims -D "$db/r.db" -o "$db/claims"
     "$go" render-table -- kick-render-table -D "$f/r.db" reports/figure-1-perplexity
-    "$go" render-page -- kick-render-page -D "$f/r.db" reports/figure-1-perplexity -o "$o.html"
-    "$go" render-workbook -- kick-render-workbook -D "$f/r.db" reports/figure-1-perplexity -o "$o.xlsx"
-    "$go" render-chart -- kick-render-chart -D "$f/r.db" reports/figure-1-perplexity -o "$o.svg"
-    "$go" render-chart:png -- kick-render-chart -D "$f/r.db" reports/figure-1-perplexity -o "$o.png"
+    "$go" render-page -l -- kick-render-page -D "$f/r.db" reports/figure-1-perplexity -o "$o.html"
+    "$go" render-workbook -l -- kick-render-workbook -D "$f/r.db" reports/figure-1-perplexity -o "$o.xlsx"
+    "$go" render-chart -l -- kick-render-chart -D "$f/r.db" reports/figure-1-perplexity -o "$o.svg"
+    "$go" render-chart:png -l -- kick-render-chart -D "$f/r.db" reports/figure-1-perplexity -o "$o.png"
     "$go" stream-show -- kick-stream-show -j1 "$f/m.kick"
     "$go" stream-check -- kick-stream-check -j1 "$f/m.kick" "$f/ppl-m.kick"
 }

@@ -59,19 +59,26 @@ static const struct kind {
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 #define IS_KIND(k) (active && kind == &kinds[k])
 
-static void note(const void *caller)
+static const char *base_name(const char *path)
 {
-    Dl_info info;
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path ? path : "";
+}
+
+static void note(void)
+{
     void *frame[32];
-    page->hit = 1;
     const int n = backtrace(frame, 32);
-    for (int i = 0, k = 0; i < n && k < SHIM_PLACES; i++) /* where in the program itself */
-        if (dladdr(frame[i], &info) && info.dli_fname && !strstr(info.dli_fname, ".so"))
+    page->hit = 1;
+    for (int i = 0, k = 0; i < n && k < SHIM_PLACES; i++) {
+        Dl_info info = {0};
+        if (!dladdr(frame[i], &info))
+            continue;
+        const char *module = base_name(info.dli_fname);
+        if (!page->module[0] && strcmp(module, "fault.so") && strcmp(module, "libc.so.6"))
+            strncpy(page->module, module, sizeof page->module - 1);
+        if (!strstr(module, ".so"))
             page->place[k++] = (unsigned long)((const char *)frame[i] - (const char *)info.dli_fbase) - 1;
-    if (caller && dladdr(caller, &info) && info.dli_fname) {
-        const char *slash = strrchr(info.dli_fname, '/');
-        strncpy(page->module, slash ? slash + 1 : info.dli_fname, sizeof page->module - 1);
-        page->offset = (unsigned long)((const char *)caller - (const char *)info.dli_fbase);
     }
 }
 
@@ -97,7 +104,7 @@ static void list(unsigned long n)
 }
 
 /* Counts a call; true: this one shall fail. */
-static bool fails(const void *caller)
+static bool fails(void)
 {
     if (busy)
         return false;
@@ -112,7 +119,7 @@ static bool fails(const void *caller)
         return false;
     if (n == at) {
         busy = true; /* what note() asks for itself */
-        note(caller);
+        note();
         busy = false;
     }
     if (mode == KILL)
@@ -171,7 +178,7 @@ static void forget(void *p)
 }
 
 #define CALLER __builtin_return_address(0)
-#define REFUSE (IS_KIND(0) && fails(CALLER))
+#define REFUSE (IS_KIND(0) && fails())
 
 void *malloc(size_t n)
 {
@@ -228,7 +235,7 @@ void *mmap64(void *, size_t, int, int, int, off_t) __attribute__((alias("mmap"))
 int pthread_create(pthread_t *t, const pthread_attr_t *attributes, void *(*run)(void *), void *arg)
 {
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    if (IS_KIND(1) && fails(CALLER))
+    if (IS_KIND(1) && fails())
         return EAGAIN;
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
@@ -250,8 +257,7 @@ static void __attribute__((destructor)) count_live(void)
         if (live[i].block < 2)
             continue;
         dladdr(live[i].caller, &info);
-        const char *slash = info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
-        const char *name = slash ? slash + 1 : info.dli_fname ? info.dli_fname : "";
+        const char *name = base_name(info.dli_fname);
         for (size_t k = 0; k < sizeof caches / sizeof caches[0]; k++)
             cache |= !strncmp(name, caches[k], strlen(caches[k]));
         if (cache)
@@ -284,7 +290,7 @@ static void trapped(int signal, siginfo_t *info, void *context)
     const bool file = number == SYS_read || number == SYS_write || number == SYS_pread64 ||
                       number == SYS_pwrite64 || number == SYS_close || number == SYS_writev ||
                       number == SYS_readv;
-    if (!(file && (a[0] == STDERR_FILENO || a[0] == page->fd)) && fails(NULL)) {
+    if (!(file && (a[0] == STDERR_FILENO || a[0] == page->fd)) && fails()) {
         page->descriptor = (int)a[0];
         fail = mode != SHORT;
         /* half of a write; half of a read, where there is more than a byte to halve */

@@ -11,8 +11,7 @@ struct shim_page {
     int hit;                     /* one was made to fail */
     int fd;                      /* of this page */
     int descriptor;              /* first argument of the system call that failed */
-    char module[64];             /* who asked: program or library, and where in it */
-    unsigned long offset;
+    char module[64];             /* who asked: the program, or a library */
     unsigned long place[SHIM_PLACES]; /* the innermost frames in the program itself, for addr2line */
     unsigned long live; /* blocks not given back at the end */
     struct {
