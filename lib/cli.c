@@ -345,6 +345,7 @@ int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
     running = c;
     json_set_alloc_funcs(json_memory, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write error with a message */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
     static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (signal(ends[i], ended) == SIG_IGN)

@@ -7,7 +7,7 @@
  * MODE: fail (memory: no memory; write: disk full; else an I/O error), from (this and all later ones
  * fail), short (half of what was asked), again (EINTR), kill (SIGKILL before the call), stop (SIGSTOP),
  * trap (for the debugger), list (nothing fails; calls are listed that are among the first N made from
- * the same stack of callers).
+ * the same stack of callers), unnamed (open: a file system without files without a name).
  * What happened is told in the shared page of file descriptor KICK_FAULT_FD (see shim.h). */
 #include "shim.h"
 
@@ -31,7 +31,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum mode { FAIL, FROM, SHORT, AGAIN, KILL, STOP, TRAP, LIST };
+enum mode { FAIL, FROM, SHORT, AGAIN, KILL, STOP, TRAP, LIST, UNNAMED };
 
 static struct shim_page *page;
 static const struct kind *kind;
@@ -287,6 +287,11 @@ static void trapped(int signal, siginfo_t *info, void *context)
     long a[3] = {(long)r[REG_RDI], (long)r[REG_RSI], (long)r[REG_RDX]};
     bool fail = false;
     (void)signal;
+    if (mode == UNNAMED && !(number == SYS_openat && (a[2] & O_TMPFILE) == O_TMPFILE)) {
+        r[REG_RAX] = shim_call(number, a[0], a[1], a[2], (long)r[REG_R10], (long)r[REG_R8], (long)r[REG_R9]);
+        errno = saved;
+        return;
+    }
     const bool file = number == SYS_read || number == SYS_write || number == SYS_pread64 ||
                       number == SYS_pwrite64 || number == SYS_close || number == SYS_writev ||
                       number == SYS_readv;
@@ -339,7 +344,7 @@ static void filter(void)
 
 static void __attribute__((constructor)) start(void)
 {
-    static const char *const modes[] = {"fail", "from", "short", "again", "kill", "stop", "trap", "list"};
+    static const char *const modes[] = {"fail", "from", "short", "again", "kill", "stop", "trap", "list", "unnamed"};
     const char *text = getenv("KICK_FAULT"), *fd = getenv("KICK_FAULT_FD");
     char *comma = text ? strchr(text, ',') : NULL;
     if (!comma || !fd)
