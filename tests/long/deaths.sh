@@ -115,7 +115,7 @@ mkfifo "$work/slow"
 exec 8<>"$work/slow" 9<>"$work/page" # a writer that says nothing
 truncate -s 2M "$work/page"
 KICK_FAULT=open,unnamed,1 KICK_FAULT_FD=9 LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so \
-    kick-ingest-text "$work/slow" -o "$work/out/x.kick" 2>"$work/said" &
+    kick-ingest-text -o "$work/out/x.kick" <"$work/slow" 2>"$work/said" &
 pid=$!
 for ((i = 0; i < 100; i++)); do
     [ -n "$(ls -A "$work/out")" ] && break
