@@ -26,3 +26,11 @@ for fault in memory,fail:3 write,fail:1 read,short:1 rename,kill:1; do
         cat "$work/found"
     fi
 done
+
+# File systems without files that have no name (NFS): a temporary name does, and goes.
+mkdir "$work/nameless"
+exec 9<>"$work/page"
+truncate -s 2M "$work/page"
+check "stdin is kept where files have names" bash -c 'KICK_FAULT=open,unnamed,1 KICK_FAULT_FD=9 \
+    LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so TMPDIR=$1 kick-ingest-text -o "$1/x.kick" <"$2"' _ "$work/nameless" "$work/f/t.txt.gz"
+check "and nothing else is left there" test "$(ls -A "$work/nameless")" = x.kick

@@ -112,11 +112,12 @@ fi
 # SIGTERM where a file system has no files without a name: the temporary one goes, too.
 rm -rf "$work/out" && mkdir "$work/out"
 mkfifo "$work/slow"
-exec 8<>"$work/slow" 9<>"$work/page" # a writer that says nothing
+exec 8<>"$work/slow" 9<>"$work/page" # a writer that stops in the middle
 truncate -s 2M "$work/page"
 KICK_FAULT=open,unnamed,1 KICK_FAULT_FD=9 LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so \
-    kick-ingest-text -o "$work/out/x.kick" <"$work/slow" 2>"$work/said" &
+    kick-quantize-rtn -o "$work/out/x.kick" <"$work/slow" 2>"$work/said" &
 pid=$!
+head -c 200000 "$work/dense.kick" >&8
 for ((i = 0; i < 100; i++)); do
     [ -n "$(ls -A "$work/out")" ] && break
     sleep 0.05
