@@ -116,8 +116,8 @@ $(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
 data/out/made.mk: $(BUILD)/world
 	@$< -o $(@D) && touch $@
 
-ifneq ($(filter report world,$(MAKECMDGOALS)),)
-ifeq ($(DATA),)
+ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
+ifeq ($(DATA)$(FROM),)
 -include data/out/made.mk
 endif
 endif
@@ -166,7 +166,7 @@ test-long: test
 # A plan (reports/*.plan) becomes rules; make does the rest: variants are piped, results kept, and only
 # what changed is done again.
 PLAN ?= paper
-OUT ?= reports/out
+OUT ?= reports/out$(if $(FROM),/from)
 RUN ?=
 # Roles of the models: those of MODELS, "large=DIR small=DIR other=DIR" or one DIR, which is large;
 # without it the embedded ones.
@@ -196,17 +196,21 @@ threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
 # One line of progress, on a terminal only.
 say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/null | wc -l)" $(words $(RESULTS)) '$(@F)' >&2;
 
-ifneq ($(filter report,$(MAKECMDGOALS)),)
+ifneq ($(filter report bundle from,$(MAKECMDGOALS)),)
+ifdef FROM
+-include $(OUT)/from.mk
+else
 ifeq ($(strip $(MODELS)),)
 $(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)
 endif
 ifeq ($(strip $(TEXTS))$(filter data/out,$(DATA)),)
 $(error No text in $(DATA): say DATA=DIR, a folder with texts or with a subfolder text/)
 endif
+-include $(OUT)/plan.mk
+endif
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
--include $(OUT)/plan.mk
 endif
 
 .PHONY: FORCE
@@ -278,6 +282,8 @@ report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
 report: $(OUT)/report.html $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 	@[ -t 2 ] && printf '\r\033[K' >&2 || true
 	@echo "The report is in $(OUT): report.html, report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+
+include reports/bundle.mk
 
 # Times and host are in a stream of their own; report and database hold none.
 bench: programs
