@@ -75,7 +75,8 @@ static void note(void)
         if (!dladdr(frame[i], &info))
             continue;
         const char *module = base_name(info.dli_fname);
-        if (!page->module[0] && strcmp(module, "fault.so") && strcmp(module, "libc.so.6"))
+        if (!page->module[0] && strcmp(module, "fault.so") && strcmp(module, "libc.so.6") &&
+            strncmp(module, "ld-linux", 8)) /* the library that called malloc, or made a thread */
             strncpy(page->module, module, sizeof page->module - 1);
         if (!strstr(module, ".so"))
             page->place[k++] = (unsigned long)((const char *)frame[i] - (const char *)info.dli_fbase) - 1;
