@@ -162,6 +162,12 @@ test: programs unit-tests
 test-long: test
 	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))
 
+# A cluster on this machine alone: tests/slurm.sh.
+.PHONY: test-slurm
+test-slurm: DEBIAN += slurm-wlm munge
+test-slurm: deps programs unit-tests
+	@tests/run $(BUILD) tests/slurm.sh
+
 # ---- the report ------------------------------------------------------------------------------------
 # A plan (reports/*.plan) becomes rules; make does the rest: variants are piped, results kept, and only
 # what changed is done again.
