@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "file.h"
 #include "fmath.h"
+#include "harness.h"
 #include "json.h"
 #include "memory.h"
 #include "query.h"
@@ -701,6 +702,35 @@ out:
     return rc;
 }
 
+/* What lm-evaluation-harness measured. An id stands for all that is said. */
+static int load_harness(struct load *l, const json_t *list, struct error *e)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (list, i, one) {
+        json_t *header = json_object_get(one, "header");
+        const char *id;
+        if (json_get_string(header, "id", &id, e))
+            return -1;
+        sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_TRANSIENT);
+        const bool known = sqlite3_step(l->s[FIND]) == SQLITE_ROW;
+        sqlite3_reset(l->s[FIND]);
+        l->known += known;
+        l->loaded += !known;
+        if (known)
+            continue;
+        if (load_header(l, header, id, e) ||
+            load_summary(l, json_object_get(one, "summary"), id, "", e))
+            return -1;
+        bind_text(l->s[FINISH], 1, id);
+        sqlite3_bind_int64(l->s[FINISH], 2, 1);
+        bind_text(l->s[FINISH], 3, id);
+        if (insert(l, FINISH, e))
+            return -1;
+    }
+    return 0;
+}
+
 /* One question to a judge; "custom_id" is position:item. */
 static int load_request(struct load *l, const json_t *o, const char *name, struct error *e)
 {
@@ -762,6 +792,14 @@ static int load_file(struct load *l, const char *path, struct error *e)
     if (are_requests(path))
         return load_requests(l, path, e);
     struct stream_reader *r = NULL;
+    json_t *harness = NULL;
+    if (strcmp(path, "-") && harness_read(path, &harness, e))
+        return -1;
+    if (harness) {
+        const int failed = load_harness(l, harness, e);
+        json_decref(harness);
+        return failed ? error_prefix(e, "%s", path) : 0;
+    }
     if (stream_open(&r, path, "results", NULL, e))
         return -1;
     int more, rc = -1;

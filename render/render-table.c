@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "figure.h"
 #include "grid.h"
+#include "harness.h"
 #include "memory.h"
 #include "output.h"
 #include "query.h"
@@ -26,7 +27,7 @@ extern const char methods_sql[], references_sql[];
 
 enum { TEXT_MAX = 320, LONG_TABLE = 45 };
 
-static const char *database, *reports, *format = "text";
+static const char *database, *reports, *format = "text", *harness;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
@@ -36,6 +37,8 @@ static struct cli_option options[] = {
      .choices = "text|md|csv|tex|methods|references"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
      .help = "its figures, without FOLDER [reports]"},
+    {.name = "lm-eval", .type = CLI_TEXT, .value = &harness, .arg = "DIR",
+     .help = "instead write lm-evaluation-harness result files"},
     {.name = NULL},
 };
 
@@ -375,6 +378,8 @@ static int run(struct cli *c, struct error *e)
 {
     if (!database)
         return error_usage(e, "the database is missing: -D FILE");
+    if (harness && (c->operands || c->output))
+        return error_usage(e, "--lm-eval writes files of all results into its folder: no FOLDER, no -o");
     bool csv = !strcmp(format, "csv"), methods = !strcmp(format, "methods"),
          references = !strcmp(format, "references");
     if (csv && c->operands != 1)
@@ -388,6 +393,12 @@ static int run(struct cli *c, struct error *e)
     int rc = -1;
     if (database_open(&db, database, e))
         goto out;
+    if (harness) {
+        rc = harness_write(harness, db, &found, e);
+        cli_note(c, "%zu files", rc ? 0 : found);
+        found = 0;
+        goto out;
+    }
     if (methods || references) {
         if (put_rows(&p, db, methods ? methods_sql : references_sql, format, methods ? " " : "\n"))
             goto out;
