@@ -67,6 +67,7 @@ $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js
+$(BUILD)/render/render-table.o: render/methods.sql render/references.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
