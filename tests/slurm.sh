@@ -103,13 +103,19 @@ echo "# $jobs jobs"
 check "every result was a job" test "$jobs" -ge "$(ls "$work/jobs/results" | wc -l)"
 
 # A node dies, with all that runs on it, while jobs are on it.
-report "$work/dies" -j4 RUN=reports/slurm.sh >"$work/said" 2>&1 &
+cat >"$work/slowly" <<'END'
+#!/bin/bash
+exec reports/slurm.sh bash -c 'sleep 1; exec "$@"' _ "$@"
+END
+chmod +x "$work/slowly"
+report "$work/dies" -j4 RUN="$work/slowly" >"$work/said" 2>&1 &
 make=$!
 killed=0
 for ((i = 0; i < 400 && killed == 0; i++)); do
     kill -0 $make 2>/dev/null || break
     if [ -n "$(squeue -h -w n2 -t R 2>/dev/null)" ]; then
         kill -9 $(descend "$node") 2>/dev/null
+        wait "$node" 2>/dev/null
         killed=1
     fi
     sleep 0.05
@@ -119,5 +125,6 @@ wait $make
 check "the report completes without it" test $? -eq 0
 dump "$work/dies" >"$work/b"
 check "with the same numbers" cmp "$work/a" "$work/b"
-echo "# $(grep -c 'did not come to its end' "$work/said") jobs were run again"
+again=$(grep -c 'did not come to its end' "$work/said")
+check "jobs of the dead node are run again: $again" test "$again" -ge 1
 check "nothing is left over" test -z "$(find "$work/dies" -name '*.tmp'; ls -A | grep '^\.kick-slurm')"
