@@ -114,9 +114,12 @@ int database_open(sqlite3 **out, const char *path, struct error *e)
         goto fail;
     }
     if (version != DATABASE_VERSION) {
-        error_set(e, "%s has schema version %lld, this program reads %d: load the results again "
-                     "with this version's kick-analyze-load",
-                  path, (long long)version, DATABASE_VERSION);
+        error_set(e, "%s has schema version %lld, this program reads %d: %s", path, (long long)version,
+                  DATABASE_VERSION,
+                  version > DATABASE_VERSION ? "use a newer kick"
+                  : version < DATABASE_OLDEST
+                      ? "load the results again into a new file with kick-analyze-load"
+                      : "load one of its results again with kick-analyze-load, which brings it up to date");
         goto fail;
     }
     sqlite3_set_authorizer(db, authorize, NULL);

@@ -12,6 +12,7 @@
 
 enum {
     DATABASE_APPLICATION = 0x6b69636b, /* "kick": PRAGMA application_id */
+    DATABASE_OLDEST = 2, /* that analyze-load brings up to date */
     DATABASE_VERSION = 3,              /* PRAGMA user_version, as in analyze/schema.sql */
 };
 
