@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -31,16 +32,36 @@ struct output {
 /* Temporary names that exist, for output_abandon(). */
 static char *_Atomic temporaries[TEMPORARIES];
 
+/* readdir() would call malloc(), which may be what was interrupted. */
+static void abandon_folder(const char *name)
+{
+    struct entry {
+        uint64_t number;
+        int64_t offset;
+        unsigned short length;
+        unsigned char type;
+        char name[];
+    };
+    char buffer[4096] __attribute__((aligned(8)));
+    const int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (long n; fd >= 0 && (n = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0;)
+        for (long at = 0; at < n; at += ((const struct entry *)(void *)(buffer + at))->length)
+            unlinkat(fd, ((const struct entry *)(void *)(buffer + at))->name, 0);
+    if (fd >= 0)
+        close(fd);
+    rmdir(name);
+}
+
 void output_abandon(void)
 {
     for (size_t i = 0; i < TEMPORARIES; i++) {
         const char *name = atomic_load(&temporaries[i]);
-        if (name)
-            unlink(name);
+        if (name && unlink(name) && errno == EISDIR)
+            abandon_folder(name);
     }
 }
 
-static void temporary_keep(char *name)
+void output_remember(char *name)
 {
     for (size_t i = 0; i < TEMPORARIES; i++) {
         char *none = NULL;
@@ -49,13 +70,16 @@ static void temporary_keep(char *name)
     }
 }
 
+void output_forget(const char *name)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++)
+        if (name && atomic_load(&temporaries[i]) == name)
+            atomic_store(&temporaries[i], NULL);
+}
+
 static void temporary_forget(struct output *o)
 {
-    for (size_t i = 0; i < TEMPORARIES; i++) {
-        char *name = o->temporary;
-        if (name && atomic_compare_exchange_strong(&temporaries[i], &name, NULL))
-            break;
-    }
+    output_forget(o->temporary);
     free(o->temporary);
     o->temporary = NULL;
 }
@@ -89,7 +113,7 @@ static int temporary_name(struct output *o, struct error *e)
                  (unsigned long long)r);
     free(base);
     if (o->temporary)
-        temporary_keep(o->temporary);
+        output_remember(o->temporary);
     return o->temporary ? 0 : -1;
 }
 

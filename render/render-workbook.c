@@ -21,6 +21,7 @@
 #include "file.h"
 #include "memory.h"
 #include "output.h"
+#include "parts.h"
 #include "query.h"
 
 enum {
@@ -974,53 +975,6 @@ out:
     return rc;
 }
 
-/* libxlsxwriter opens temporary files for the sheets with fdopen() and does not look whether it could
- * write to them (its rewind() forgets errors): it gets files from here, which remember. */
-static int part_lost; /* errno of the first write that failed */
-
-static ssize_t part_write(void *fd, const char *data, size_t n)
-{
-    size_t done = 0;
-    while (done < n) {
-        const ssize_t k = write((int)(intptr_t)fd, data + done, n - done);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0) {
-            part_lost = part_lost ? part_lost : errno;
-            return (ssize_t)done;
-        }
-        done += (size_t)k;
-    }
-    return (ssize_t)n;
-}
-
-static ssize_t part_read(void *fd, char *data, size_t n)
-{
-    ssize_t k;
-    while ((k = read((int)(intptr_t)fd, data, n)) < 0 && errno == EINTR)
-        ;
-    if (k < 0)
-        part_lost = part_lost ? part_lost : errno;
-    return k;
-}
-
-static int part_seek(void *fd, off64_t *at, int from)
-{
-    *at = lseek((int)(intptr_t)fd, *at, from);
-    return *at < 0 ? -1 : 0;
-}
-
-static int part_close(void *fd)
-{
-    return close((int)(intptr_t)fd);
-}
-
-FILE *fdopen(int fd, const char *mode)
-{
-    const cookie_io_functions_t functions = {part_read, part_write, part_seek, part_close};
-    return fopencookie((void *)(intptr_t)fd, mode, functions);
-}
-
 /* Writes the book into memory, reads it back, and puts it out whole. */
 static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t count,
                       struct error *e)
@@ -1043,9 +997,9 @@ static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t co
     lxw_error closed = workbook_close(b.w); /* frees it, too */
     if (failed && !e->text[0])
         error_set(e, "the workbook: %s", lxw_strerror(b.status));
-    if (!failed && part_lost)
+    if (!failed && parts_lost())
         failed = error_set(e, "the workbook: a temporary file: cannot write or read it: %s; set TMPDIR",
-                           strerror(part_lost));
+                           strerror(parts_lost()));
     if (!failed && (b.status || closed))
         failed = error_set(e, "the workbook: %s", lxw_strerror(b.status ? b.status : closed));
     if (!failed && !file_read(path, FILE_MAX, &data, &n, e))

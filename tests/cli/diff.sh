@@ -31,9 +31,10 @@ kick-analyze-diff "$work/A.db" "$work/data.db" >"$work/said" 2>/dev/null
 check "other data are named" grep -qE '^  kick-eval-perplexity: the input data: "[0-9a-f]+" in A, "[0-9a-f]+" in B$' "$work/said"
 if command -v sqlite3 >/dev/null; then
     cp "$work/A.db" "$work/revision.db"
-    sqlite3 "$work/revision.db" "UPDATE step SET revision = 7, id = 'x' WHERE program = 'quantize-rtn'; UPDATE metric SET value = 2 WHERE metric = 'perplexity';
+    sqlite3 "$work/revision.db" "UPDATE step SET revision = 70, id = 'x' WHERE program = 'quantize-rtn'; UPDATE metric SET value = 2 WHERE metric = 'perplexity';
         PRAGMA foreign_keys = 0; UPDATE result SET id = 'y'; UPDATE step SET result_id = 'y'; UPDATE metric SET result_id = 'y'"
-    explains "a revision" revision "kick-quantize-rtn: revision 1 in A, 7 in B"
+    kick-analyze-diff "$work/A.db" "$work/revision.db" >"$work/said" 2>/dev/null
+    check "a revision" grep -qxE "  kick-quantize-rtn: revision [0-9]+ in A, 70 in B" "$work/said"
     cp "$work/A.db" "$work/answers.db"
     sqlite3 "$work/answers.db" "UPDATE metric SET value = 2 WHERE metric = 'perplexity'"
     kick-analyze-diff "$work/A.db" "$work/answers.db" >"$work/said" 2>/dev/null

@@ -45,6 +45,7 @@ fixtures() {
     kick-analyze-load -D "$f/r.db" "$f"/ppl-*.kick "$f"/choice-*.kick
     kick-analyze-compare -D "$f/r.db"
     cp "$f/r.db" "$work/db/r.db"
+    cp "$f/r.db" "$f/same.db"
 }
 
 runs() {
@@ -69,6 +70,7 @@ runs() {
     "$go" quantize-gptq -- kick-quantize-gptq -j1 -c "$f/c.kick" "$f/m.kick" -o "$o"
     "$go" quantize-awq -- kick-quantize-awq -j1 -c "$f/c.kick" "$f/m.kick" -o "$o"
     "$go" quantize-int8 -- kick-quantize-int8 -j1 "$f/m.kick" -o "$o"
+    "$go" export-hf -- kick-export-hf -j1 "$f/m.kick" -o "$o"
     "$go" eval-perplexity -i "$f/m.kick" -- kick-eval-perplexity -j1 -l 8 -d "$f/t.kick" --per-token
     "$go" eval-perplexity:threads -- kick-eval-perplexity -j3 -d "$f/c.kick" "$f/p.kick" -o "$o"
     "$go" eval-divergence -- kick-eval-divergence -j1 -m "$f/m.kick" -d "$f/c.kick" "$f/p.kick" -o "$o"
@@ -83,6 +85,7 @@ runs() {
     "$go" judge-verdict -- kick-judge-verdict --answers "$f/verdicts.jsonl" "$f/summary.kick" -o "$o"
     "$go" analyze-load -s -- kick-analyze-load -D "$db/x.db" "$f"/ppl-m.kick "$f"/choice-m.kick
     "$go" analyze-load:more -s -- kick-analyze-load -D "$db/r.db" "$f/summary.kick"
+    "$go" analyze-diff -- kick-analyze-diff "$f/r.db" "$f/same.db"
     "$go" analyze-compare -s -- kick-analyze-compare -D "$db/r.db"
     "$go" analyze-claims -s -- kick-analyze-claims -D "$db/r.db" -o "$db/claims"
     "$go" render-table -- kick-render-table -D "$f/r.db" reports/figure-1-perplexity

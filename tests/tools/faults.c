@@ -87,27 +87,44 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
-static void look(struct state *s)
+/* Files below the directory, and its folders, whose names end in a slash. */
+static void walk(struct state *s, const char *below)
 {
-    DIR *d = opendir(directory);
+    char path[PATHS];
+    snprintf(path, sizeof path, "%s/%s", directory, below);
+    DIR *d = opendir(path);
     if (!d)
-        die(directory);
-    s->count = 0;
+        die(path);
     for (struct dirent *e; (e = readdir(d)) && s->count < FILES;) {
         struct file *f = &s->file[s->count];
-        int fd = openat(dirfd(d), e->d_name, O_RDONLY);
+        char name[512];
         struct stat st;
-        if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-            if (fd >= 0)
-                close(fd);
+        snprintf(name, sizeof name, "%s%s%s", below, *below ? "/" : "", e->d_name);
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || fstatat(dirfd(d), e->d_name, &st, 0))
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            snprintf(f->name, sizeof f->name, "%.254s/", name);
+            f->data = need(malloc(1));
+            f->bytes = 0;
+            s->count++;
+            walk(s, name);
             continue;
         }
-        snprintf(f->name, sizeof f->name, "%s", e->d_name);
+        int fd = openat(dirfd(d), e->d_name, O_RDONLY);
+        if (!S_ISREG(st.st_mode) || fd < 0)
+            die(name);
+        snprintf(f->name, sizeof f->name, "%.255s", name);
         f->data = slurp(fd, &f->bytes);
         s->count++;
         close(fd);
     }
     closedir(d);
+}
+
+static void look(struct state *s)
+{
+    s->count = 0;
+    walk(s, "");
     qsort(s->file, s->count, sizeof *s->file, by_name);
 }
 
@@ -156,14 +173,15 @@ static void restore(const struct state *before)
     struct state now;
     char path[PATHS];
     look(&now);
-    for (size_t i = 0; i < now.count; i++)
+    for (size_t i = now.count; i-- > 0;) /* what lies in a folder comes after it */
         if (!find(before, now.file[i].name)) {
             snprintf(path, sizeof path, "%s/%s", directory, now.file[i].name);
-            unlink(path);
+            if (remove(path))
+                die(path);
         }
     for (size_t i = 0; i < before->count; i++) {
         const struct file *f = &before->file[i];
-        if (same_file(f, find(&now, f->name)))
+        if (same_file(f, find(&now, f->name)) || f->name[strlen(f->name) - 1] == '/')
             continue;
         snprintf(path, sizeof path, "%s/%s", directory, f->name);
         int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
