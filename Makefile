@@ -3,7 +3,8 @@
 #   make          build everything into build/
 #   make test     the fast tests       make test-long   fuzzing, sanitizers, emulation, LibreOffice
 #   make report   every figure into reports/out/ (MODELS=..., DATA=..., PLAN=...)
-#   make bench    measurements         make install PREFIX= DESTDIR=     make clean
+#   make bench    measurements         make install PREFIX= DESTDIR=     make uninstall clean
+#   make dist     the sources as build/kick-VERSION.tar.gz
 # SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer into build/san.
 
 SHELL := /bin/bash
@@ -47,7 +48,7 @@ PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
-.PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
+.PHONY: all deps test test-long report bench install uninstall dist clean programs unit-tests
 all: programs
 
 programs: $(PROGRAMS)
@@ -66,6 +67,7 @@ $(BUILD)/analyze/analyze-load.o: analyze/schema.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js
+$(BUILD)/render/render-table.o: render/methods.sql render/references.sql
 
 $(BUILD)/libkick.a: $(LIB_OBJECTS)
 	@rm -f $@; ar rcs $@ $^
@@ -96,6 +98,13 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
 
+# Loaded before a program, it lets one of its calls fail (tests/cli/faults.sh).
+unit-tests: $(BUILD)/tests/fault.so
+$(BUILD)/tests/fault.so: tests/fault/shim.c tests/fault/shim.h
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) -fPIC -shared -o $@ $<
+
 .SECONDARY: $(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c tests/tools/*.c))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -108,8 +117,8 @@ $(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
 data/out/made.mk: $(BUILD)/world
 	@$< -o $(@D) && touch $@
 
-ifneq ($(filter report world,$(MAKECMDGOALS)),)
-ifeq ($(DATA),)
+ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
+ifeq ($(DATA)$(FROM),)
 -include data/out/made.mk
 endif
 endif
@@ -154,11 +163,17 @@ test: programs unit-tests
 test-long: test
 	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))
 
+# A cluster on this machine alone: tests/slurm.sh.
+.PHONY: test-slurm
+test-slurm: DEBIAN += slurm-wlm munge
+test-slurm: deps programs unit-tests
+	@tests/run $(BUILD) tests/slurm.sh
+
 # ---- the report ------------------------------------------------------------------------------------
 # A plan (reports/*.plan) becomes rules; make does the rest: variants are piped, results kept, and only
 # what changed is done again.
 PLAN ?= paper
-OUT ?= reports/out
+OUT ?= reports/out$(if $(FROM),/from)
 RUN ?=
 # Roles of the models: those of MODELS, "large=DIR small=DIR other=DIR" or one DIR, which is large;
 # without it the embedded ones.
@@ -188,17 +203,21 @@ threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
 # One line of progress, on a terminal only.
 say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/null | wc -l)" $(words $(RESULTS)) '$(@F)' >&2;
 
-ifneq ($(filter report,$(MAKECMDGOALS)),)
+ifneq ($(filter report bundle from,$(MAKECMDGOALS)),)
+ifdef FROM
+-include $(OUT)/from.mk
+else
 ifeq ($(strip $(MODELS)),)
 $(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)
 endif
 ifeq ($(strip $(TEXTS))$(filter data/out,$(DATA)),)
 $(error No text in $(DATA): say DATA=DIR, a folder with texts or with a subfolder text/)
 endif
+-include $(OUT)/plan.mk
+endif
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(shell nproc)
 endif
--include $(OUT)/plan.mk
 endif
 
 .PHONY: FORCE
@@ -285,22 +304,42 @@ report: $(REPORT)
 	@echo "  report.db results/                    every number, and the records that it comes from"
 	@echo "The paper's claims (claims.txt): $$(sed -E 's/^(holds|fails|cannot tell) .*/\1/' $(OUT)/claims.txt | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g')."
 
+include reports/bundle.mk
+
 # Times and host are in a stream of their own; report and database hold none.
 bench: programs
 	@mkdir -p $(OUT)/bench
 	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
 
 # ---- installing and the rest -----------------------------------------------------------------------
-install: programs
-	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick'
-	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
-	for p in $(filter %.1,$(PAGES)); do n=$$(basename $$p); [ $$n = kick.1 ] || n=kick-$$n; install -m 644 $$p '$(DESTDIR)$(MANDIR)/man1/'$$n; done
-	for p in $(filter %.5,$(PAGES)); do install -m 644 $$p '$(DESTDIR)$(MANDIR)/man5/kick-'$$(basename $$p); done
-	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+# Names of pages: kick-prune-wanda.1, kick-stream.5, but kick.1.
+page_name = $(patsubst kick-kick.1,kick.1,$(addprefix kick-,$(notdir $(1))))
+COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 
+$(BUILD)/kick.bash: lib/programs/completion.bash $(PROGRAMS)
+	@bash $< $(BUILD)/bin >$@
+
+install: programs $(BUILD)/kick.bash
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick' '$(DESTDIR)$(COMPLETIONS)'
+	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
+	$(foreach p,$(PAGES),install -m 644 $(p) '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(call page_name,$(p))'; )
+	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+	install -m 644 $(BUILD)/kick.bash '$(DESTDIR)$(COMPLETIONS)/kick'
+	for p in $(filter-out kick,$(notdir $(PROGRAMS))); do ln -sf kick '$(DESTDIR)$(COMPLETIONS)'/$$p; done
+
+# What install makes, and nothing else.
 uninstall:
 	cd '$(DESTDIR)$(BINDIR)' && rm -f $(notdir $(PROGRAMS))
-	rm -rf '$(DESTDIR)$(PREFIX)/share/kick'; rm -f '$(DESTDIR)$(MANDIR)'/man1/kick*.1 '$(DESTDIR)$(MANDIR)'/man5/kick-*.5
+	cd '$(DESTDIR)$(COMPLETIONS)' && rm -f $(notdir $(PROGRAMS))
+	cd '$(DESTDIR)$(MANDIR)' && rm -f $(foreach p,$(PAGES),man$(subst .,,$(suffix $(p)))/$(call page_name,$(p)))
+	rm -rf '$(DESTDIR)$(PREFIX)/share/kick'
+
+# The sources as one file: what git tracks, or everything in a tree without git but what was made.
+DIST = kick-$(VERSION)
+dist:
+	@mkdir -p build; if [ -e .git ]; then git ls-files; else find . -type f ! -path './build/*' ! -path './reports/out/*' ! -path './data/out/*' -printf '%P\n'; fi | \
+	LC_ALL=C sort | tar --create --gzip --file build/$(DIST).tar.gz --transform 's,^,$(DIST)/,' --owner=0 --group=0 --numeric-owner --mtime='@$(or $(SOURCE_DATE_EPOCH),0)' --files-from=-
+	@echo build/$(DIST).tar.gz
 
 clean:
 	rm -rf build

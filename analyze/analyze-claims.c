@@ -76,7 +76,10 @@ static int next_claim(const char **text, struct claim *k, struct error *e)
     const size_t n = end ? (size_t)(end - p) : strlen(p);
     k->query = strndup(p, n);
     *text = p + n + (end != NULL);
-    return k->name && k->statement && k->query ? 1 : error_set(e, "no memory for a claim");
+    if (k->name && k->statement && k->query)
+        return 1;
+    claim_free(k);
+    return error_set(e, "no memory for a claim");
 }
 
 /* The case that speaks least for the claim, by the lower end of its interval. */
@@ -130,8 +133,7 @@ static int keep(sqlite3 *db, const struct claim *list, size_t count, struct erro
 {
     sqlite3_stmt *s = NULL;
     int result = -1;
-    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db, table_sql, NULL, NULL, NULL) != SQLITE_OK ||
+    if (sqlite3_exec(db, table_sql, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(db, "INSERT INTO claim VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", -1, &s,
                            NULL) != SQLITE_OK) {
         db_error(db, e);
@@ -156,7 +158,7 @@ static int keep(sqlite3 *db, const struct claim *list, size_t count, struct erro
         }
         sqlite3_reset(s);
     }
-    result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(db, e);
+    result = 0;
 out:
     sqlite3_finalize(s);
     return result;
@@ -221,12 +223,8 @@ static int run(struct cli *c, struct error *e)
     }
     database_close(db);
     db = NULL;
-    if (sqlite3_open_v2(database, &writer, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-        db_error(writer, e);
-        goto out;
-    }
-    sqlite3_busy_timeout(writer, 60000);
-    if (keep(writer, list, count, e) || print(c, list, count, e))
+    if (database_begin(&writer, database, false, e) || keep(writer, list, count, e) ||
+        print(c, list, count, e) || database_commit(writer, database, e))
         goto out;
     result = 0;
 out:

@@ -607,12 +607,7 @@ static int run(struct cli *c, struct error *e)
     if (database_open(&check, database, e)) /* is it one of ours? */
         return -1;
     database_close(check);
-    if (sqlite3_open_v2(database, &w.db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-        db_error(&w, e);
-        goto out;
-    }
-    sqlite3_busy_timeout(w.db, 60000);
-    if (execute(&w, "BEGIN IMMEDIATE", e) || execute(&w, compare_sql, e) ||
+    if (database_begin(&w.db, database, false, e) || execute(&w, compare_sql, e) ||
         execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e))
         goto out;
     for (size_t i = 0; i < w.count; i++) {
@@ -621,7 +616,7 @@ static int run(struct cli *c, struct error *e)
         cli_progress(c, i + 1, w.count, "comparisons");
     }
     if (correct(&w, e) || write_comparisons(&w, e) || write_sweeps(&w, &sweeps, e) ||
-        execute(&w, "COMMIT", e))
+        database_commit(w.db, database, e))
         goto out;
     cli_note(c, "%zu comparisons, %zu sweeps", w.count, sweeps);
     result = 0;

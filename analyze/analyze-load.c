@@ -31,7 +31,7 @@ extern const char schema_sql[];
 /* Half the width of a 95 % interval in standard errors. */
 #define INTERVAL 1.96
 
-enum { BUSY_MILLISECONDS = 60000, FILE_MAX = 1 << 30 };
+enum { FILE_MAX = 1 << 30 };
 
 /* Operands that are not streams but what judge-request wrote. */
 #define REQUESTS_SUFFIX ".jsonl"
@@ -65,6 +65,7 @@ struct load {
     sqlite3 *db;
     sqlite3_stmt *s[STATEMENTS];
     uint64_t loaded, known;
+    bool upgraded;
 };
 
 /* How methods are printed; others appear under their own name. */
@@ -653,8 +654,18 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         goto out;
     }
     sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_STATIC);
-    if (sqlite3_step(l->s[FIND]) == SQLITE_ROW)
-        before = strdup((const char *)sqlite3_column_text(l->s[FIND], 0));
+    const int found = sqlite3_step(l->s[FIND]);
+    const char *text = found == SQLITE_ROW ? (const char *)sqlite3_column_text(l->s[FIND], 0) : NULL;
+    before = text ? strdup(text) : NULL;
+    /* An error here has taken the transaction back: what followed would stay for itself. */
+    if (found != SQLITE_DONE && !before) {
+        if (found == SQLITE_ROW)
+            error_set(e, "no memory for a digest");
+        else
+            db_error(l, e);
+        sqlite3_reset(l->s[FIND]);
+        goto out;
+    }
     sqlite3_reset(l->s[FIND]);
     if (!before && load_header(l, stream_header(r), id, e))
         goto out;
@@ -840,15 +851,48 @@ static int value_of(struct load *l, const char *query, sqlite3_int64 *out, struc
     return rc;
 }
 
+/* Brings an older database up to date: tables that it lacks are made, empty (what they hold is made from
+ * the others by each load), and the views anew. */
+static int upgrade(struct load *l, struct error *e)
+{
+    static const char made[] = "CREATE TABLE ", index[] = "CREATE INDEX ";
+    struct table views = {0};
+    struct buffer text = {0};
+    int result = -1;
+    if (query_run(&views, l->db, "SELECT name FROM sqlite_schema WHERE type = 'view'", database, e))
+        return -1;
+    for (size_t i = 0; i < views.rows; i++) {
+        char *drop = sqlite3_mprintf("DROP VIEW \"%w\"", table_cell(&views, i, 0)->text);
+        const int failed = drop ? execute(l, drop, e) : error_set(e, "no memory for a statement");
+        sqlite3_free(drop);
+        if (failed)
+            goto out;
+    }
+    for (const char *p = schema_sql, *end; *p; p = end) {
+        end = p + strcspn(p, "\n");
+        end += *end == '\n';
+        const size_t n = !strncmp(p, made, sizeof made - 1) || !strncmp(p, index, sizeof index - 1)
+                             ? sizeof made - 1
+                             : 0;
+        if (buffer_append(&text, p, n, e) || (n && buffer_append(&text, "IF NOT EXISTS ", 14, e)) ||
+            buffer_append(&text, p + n, (size_t)(end - p) - n, e))
+            goto out;
+    }
+    if (buffer_append(&text, "", 1, e) || execute(l, (char *)text.data, e))
+        goto out;
+    l->upgraded = true;
+    result = 0;
+out:
+    table_free(&views);
+    buffer_free(&text);
+    return result;
+}
+
 /* Opens or makes the database and begins the transaction. */
 static int begin(struct load *l, struct error *e)
 {
     sqlite3_int64 application, version, objects;
-    if (sqlite3_open_v2(database, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-        SQLITE_OK)
-        return db_error(l, e);
-    sqlite3_busy_timeout(l->db, BUSY_MILLISECONDS);
-    if (execute(l, "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", e) ||
+    if (database_begin(&l->db, database, true, e) ||
         value_of(l, "PRAGMA application_id", &application, e) ||
         value_of(l, "PRAGMA user_version", &version, e) ||
         value_of(l, "SELECT count(*) FROM sqlite_schema", &objects, e))
@@ -858,9 +902,13 @@ static int begin(struct load *l, struct error *e)
             return -1;
     } else if (application != DATABASE_APPLICATION) {
         return error_set(e, "%s is another program's database", database);
-    } else if (version != DATABASE_VERSION) {
-        return error_set(e, "%s has schema version %lld, this program writes %d: start a new file",
-                         database, (long long)version, DATABASE_VERSION);
+    } else if (version < DATABASE_OLDEST || version > DATABASE_VERSION) {
+        return error_set(e, "%s has schema version %lld, this program writes %d and knows %d and later: %s",
+                         database, (long long)version, DATABASE_VERSION, DATABASE_OLDEST,
+                         version > DATABASE_VERSION ? "use a newer kick, or start a new file"
+                                                    : "start a new file");
+    } else if (version < DATABASE_VERSION && upgrade(l, e)) {
+        return -1;
     }
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(l->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &l->s[i], NULL) !=
@@ -882,10 +930,10 @@ static int run(struct cli *c, struct error *e)
         rc = load_file(&l, c->operand_list[i], e);
         cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
     }
-    if (!rc && l.loaded)
+    if (!rc && (l.loaded || l.upgraded))
         rc = load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
     if (!rc)
-        rc = execute(&l, "COMMIT", e);
+        rc = database_commit(l.db, database, e);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(l.s[i]);
     sqlite3_close(l.db);

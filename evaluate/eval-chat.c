@@ -64,11 +64,14 @@ static int prepare(struct work *w, size_t t, struct error *e)
                 size_t n = b->length - b->before;
                 pytext_strip(&p, &n);
                 said[k] = strndup(p, n);
+                if (!said[k])
+                    result = error_set(e, "no memory for an answer");
                 list[count++] = (struct chat_message){"user", text[k]};
-                list[count++] = (struct chat_message){"assistant", said[k] ? said[k] : ""};
+                list[count++] = (struct chat_message){"assistant", said[k]};
             }
             list[count++] = (struct chat_message){"user", text[t]};
-            result = answer_chat(&w->v, a, w->format, list, count, e);
+            if (!result)
+                result = answer_chat(&w->v, a, w->format, list, count, e);
             a->skip = a->ids.count >= room;
             a->max_new = a->skip || (size_t)g.max_new < room - a->ids.count
                              ? (size_t)g.max_new

@@ -140,6 +140,8 @@ static int add_file(struct ingest *g, struct inputs *in, const char *path, const
     struct input *one = &in->list[in->count];
     *one = (struct input){.bucket = bucket ? strdup(bucket) : NULL};
     in->count++;
+    if (bucket && !one->bucket)
+        return error_set(e, "no memory for a file name");
     return ingest_file_read(g, &one->file, path, e);
 }
 

@@ -16,10 +16,10 @@ static long limit = -1;
 
 enum format { TXT, LINES, JSONL, IDS };
 
-static bool ends_with(const char *s, const char *end)
+static bool ends_with(const char *s, size_t n, const char *end)
 {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
+    size_t k = strlen(end);
+    return n >= k && !memcmp(s + n - k, end, k);
 }
 
 /* -f auto: by the name, without .gz or .zst. */
@@ -29,13 +29,11 @@ static enum format format_of(const char *path)
     for (int i = 0; i < 4; i++)
         if (!strcmp(format, list[i]))
             return (enum format)i;
-    char *s = strdup(path);
-    if (s && (ends_with(s, ".gz") || ends_with(s, ".zst")))
-        *strrchr(s, '.') = 0;
-    bool ids = s && ends_with(s, ".ids");
-    bool json = s && (ends_with(s, ".jsonl") || ends_with(s, ".json") || ends_with(s, ".ndjson"));
-    free(s);
-    return ids ? IDS : json ? JSONL : TXT;
+    size_t n = strlen(path);
+    n -= ends_with(path, n, ".gz") ? 3 : ends_with(path, n, ".zst") ? 4 : 0;
+    const bool json = ends_with(path, n, ".jsonl") || ends_with(path, n, ".json") ||
+                      ends_with(path, n, ".ndjson");
+    return ends_with(path, n, ".ids") ? IDS : json ? JSONL : TXT;
 }
 
 struct ingest {

@@ -148,12 +148,16 @@ static int official(struct work *w, const struct ingest_file *f, const json_t *a
         if (!path_is_directory(evidence))
             return error_usage(e, "--evidence %s: is not a folder", evidence);
         dir = strdup(evidence);
+        if (!dir)
+            return error_set(e, "no memory for a file name");
     } else {
         const char *slash = strrchr(path, '/');
         char *here = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup("./");
         dir = here ? path_join(here, "../evidence", e) : NULL;
         free(here);
-        if (dir && !path_is_directory(dir)) {
+        if (!dir)
+            return error_set(e, "no memory for a file name");
+        if (!path_is_directory(dir)) {
             free(dir);
             dir = NULL;
         }

@@ -50,8 +50,13 @@ int checkpoint_create(struct checkpoint_writer *w, const char *path, struct erro
     }
     const char *base = strrchr(w->path, '/') ? strrchr(w->path, '/') + 1 : w->path;
     snprintf(w->temporary, room, "%.*s.%s.XXXXXX", (int)(base - w->path), w->path, base);
-    if (mkdtemp(w->temporary) && !chmod(w->temporary, 0755))
-        return 0;
+    if (mkdtemp(w->temporary)) {
+        output_remember(w->temporary);
+        if (!chmod(w->temporary, 0755))
+            return 0;
+        rmdir(w->temporary);
+        output_forget(w->temporary);
+    }
     free(w->temporary);
     w->temporary = NULL;
     return error_set(e, "%s: cannot make a directory for it: %s", path, strerror(errno));
@@ -96,6 +101,7 @@ int checkpoint_commit(struct checkpoint_writer *w, struct error *e)
     if (rename(w->temporary, w->path))
         return error_set(e, "%s: cannot put the finished directory there: %s", w->path,
                          strerror(errno));
+    output_forget(w->temporary);
     free(w->temporary);
     w->temporary = NULL;
     const int d = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -116,6 +122,7 @@ void checkpoint_writer_free(struct checkpoint_writer *w)
     if (w->temporary) {
         each_file(w->temporary, true);
         rmdir(w->temporary);
+        output_forget(w->temporary);
     }
     free(w->temporary);
     free(w->path);

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "json.h"
+#include "memory.h"
+#include "output.h"
 
-enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513 };
+enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513, COMPLETION = 514 };
 
 static int parse_long(const char *text, long *out)
 {
@@ -181,6 +183,32 @@ static void help(const struct cli *c, FILE *f)
     fprintf(f, "  -q/-v quiet/verbose, -h this help, -V version; more: man kick-%s\n", c->name);
 }
 
+/* For make install (lib/programs/completion.bash): an option a line, its forms, then what follows it:
+ * nothing, "file", "value" or the words to choose from. */
+static void completion(const struct cli *c)
+{
+    static const char *const shared[] = {"-q --quiet\t", "-v --verbose\t", "-h --help\t", "-V --version\t"};
+    for (const struct cli_option *o = c->options; o && o->name; o++) {
+        if (o->letter)
+            printf("-%c ", o->letter);
+        printf("--%s\t", o->name);
+        if (o->type == CLI_CHOICE)
+            for (const char *p = o->choices; *p; p++)
+                putchar(*p == '|' ? ' ' : *p);
+        puts(o->type == CLI_FLAG || o->type == CLI_CHOICE ? "" : o->type == CLI_TEXT ? "file" : "value");
+    }
+    if (c->flags & CLI_OUTPUT)
+        puts("-o --output\tfile");
+    if (c->flags & CLI_THREADS)
+        puts("-j --threads\tvalue");
+    if (c->flags & CLI_MEMORY)
+        puts("--mem-max\tvalue");
+    if (c->flags & CLI_TIMINGS)
+        puts("--timings\tfile");
+    for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+        puts(shared[i]);
+}
+
 static int add(struct option *list, char *letters, int n, const char *name, int value, bool arg)
 {
     list[n] = (struct option){name, arg ? required_argument : no_argument, NULL, value};
@@ -215,6 +243,7 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
     n = add(list, letters, n, "verbose", 'v', false);
     n = add(list, letters, n, "help", 'h', false);
     n = add(list, letters, n, "version", 'V', false);
+    n = add(list, letters, n, "completion", COMPLETION, false);
     opterr = 0;
     int k;
     while ((k = getopt_long(argc, argv, letters, list, NULL)) != -1) {
@@ -254,9 +283,14 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
         case 'V':
             printf("kick-%s %s, revision %d\n", c->name, KICK_VERSION, c->revision);
             return 1;
+        case COMPLETION:
+            completion(c);
+            return 1;
         case ':':
             return error_usage(e, "%s needs an argument; see kick-%s -h", argv[optind - 1], c->name);
         default:
+            if (optopt && optopt < LONG_ONLY && argv[optind - 1][1] != '-')
+                return error_usage(e, "unknown option -%c; see kick-%s -h", optopt, c->name);
             return error_usage(e, "unknown option %s; see kick-%s -h", argv[optind - 1], c->name);
         }
     }
@@ -278,13 +312,46 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
     return 0;
 }
 
+static const struct cli *running;
+
+/* For jansson, whose reader forgets a character it has no memory for and then runs past the end of its
+ * text: a program that is refused memory there stops at once. */
+static void *json_memory(size_t n)
+{
+    static const char text[] = ": no memory; try a smaller input, or a machine with more\n";
+    void *p = malloc(n);
+    if (p || !n)
+        return p;
+    output_abandon();
+    if (write(STDERR_FILENO, "kick-", 5) < 0 ||
+        write(STDERR_FILENO, running->name, strlen(running->name)) < 0 ||
+        write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(1);
+    _exit(1);
+}
+
+/* Ended by a signal: leaves no temporary file. */
+static void ended(int number)
+{
+    output_abandon();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
 {
     struct error e = {.text = "failed"};
     /* Tensors always get pages of their own, which go back when they are freed: without this the
      * heap fragments and the peak is neither small nor foreseeable. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    running = c;
+    json_set_alloc_funcs(json_memory, free);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is a write error with a message */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow */
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (signal(ends[i], ended) == SIG_IGN)
+            signal(ends[i], SIG_IGN);
     c->threads = sysconf(_SC_NPROCESSORS_ONLN);
     if (c->threads < 1)
         c->threads = 1;
@@ -293,6 +360,8 @@ int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
         return fflush(stdout) || fclose(stdout) ? 1 : 0;
     if (result == 0)
         result = run(c, &e);
+    if (result == 0)
+        result = memory_short(&e);
     if (result == 0 && (fflush(stdout) || ferror(stdout)))
         result = error_set(&e, "standard output: cannot write: %s", strerror(errno));
     if (result) {

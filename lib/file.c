@@ -90,6 +90,27 @@ void file_unmap(struct file_map *m)
     *m = (struct file_map){0};
 }
 
+int file_temporary(const char **folder, struct error *e)
+{
+    static const char tail[] = "/kick-XXXXXX";
+    const char *set = getenv("TMPDIR");
+    *folder = set && *set ? set : "/tmp";
+    int fd = open(*folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) { /* not every file system has files without a name */
+        char name[4096];
+        if (strlen(*folder) + sizeof tail > sizeof name)
+            return error_set(e, "TMPDIR is too long");
+        memcpy(name, *folder, strlen(*folder));
+        memcpy(name + strlen(*folder), tail, sizeof tail);
+        fd = mkostemp(name, O_CLOEXEC);
+        if (fd >= 0)
+            unlink(name);
+    }
+    if (fd < 0)
+        error_set(e, "%s: cannot make a temporary file: %s; set TMPDIR", *folder, strerror(errno));
+    return fd;
+}
+
 char *path_join(const char *dir, const char *name, struct error *e)
 {
     size_t n = strlen(dir) + strlen(name) + 2;

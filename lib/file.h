@@ -18,6 +18,10 @@ struct file_map {
 int file_map(struct file_map *m, const char *path, struct error *e);
 void file_unmap(struct file_map *m);
 
+/* A temporary file that has no name (any more), in TMPDIR, else in /tmp: its descriptor, or -1. *folder
+ * says where. */
+int file_temporary(const char **folder, struct error *e);
+
 /* "dir/name" in a malloc'ed string; NULL with e filled. */
 char *path_join(const char *dir, const char *name, struct error *e);
 /* Last part of a path, trailing slashes ignored, malloc'ed. */

@@ -12,7 +12,9 @@ json_t *json_parse(const char *text, size_t n, const char *what, struct error *e
 {
     json_error_t je;
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &je);
-    if (!j)
+    if (!j && json_error_code(&je) == json_error_out_of_memory)
+        error_set(e, "%s: no memory to read it", what);
+    else if (!j)
         error_set(e, "%s: not valid JSON: line %d, column %d: %.160s", what, je.line, je.column,
                   je.text);
     return j;
@@ -110,7 +112,7 @@ json_t *json_number(double x)
 
 int json_set(json_t *o, const char *key, json_t *value, struct error *e)
 {
-    if (!o || !value || json_object_set_new(o, key, value))
+    if (json_object_set_new(o, key, value)) /* which gives value up in any case */
         return error_set(e, "no memory for \"%s\", or a text that is not UTF-8", key);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Checked allocation. */
 #include "memory.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,6 +38,18 @@ void *memory_resize(void *p, size_t count, size_t size, const char *what, struct
     if (!q)
         error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
     return q;
+}
+
+static atomic_bool refused;
+
+void memory_refused(void)
+{
+    atomic_store(&refused, true);
+}
+
+int memory_short(struct error *e)
+{
+    return atomic_load(&refused) ? error_set(e, "no memory for a part of the result") : 0;
 }
 
 int buffer_reserve(struct buffer *b, size_t more, struct error *e)

@@ -18,6 +18,12 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e);
 /* realloc() for count items of size bytes; on failure NULL, e filled and p still valid. */
 void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e);
 
+/* For a library that goes on without the memory it was refused (SQLite with NULL, where nobody looks):
+ * it is remembered, and memory_short() then fails. What such a program makes is never given out:
+ * output_commit(), database_commit() and cli_main() ask. */
+void memory_refused(void);
+int memory_short(struct error *e);
+
 /* A growing byte buffer; zero-initialise it. */
 struct buffer {
     unsigned char *data;

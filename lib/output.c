@@ -3,17 +3,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "file.h"
 #include "memory.h"
 
-enum { CAPACITY = 1 << 20, EARLY = 16 << 20 };
+enum { CAPACITY = 1 << 20, EARLY = 16 << 20, TEMPORARIES = 16 };
 
 struct output {
     int fd;
@@ -26,6 +28,61 @@ struct output {
     uint64_t offset;
     uint64_t written, started; /* in the file: written, and given to the disk already */
 };
+
+/* Temporary names that exist, for output_abandon(). */
+static char *_Atomic temporaries[TEMPORARIES];
+
+/* readdir() would call malloc(), which may be what was interrupted. */
+static void abandon_folder(const char *name)
+{
+    struct entry {
+        uint64_t number;
+        int64_t offset;
+        unsigned short length;
+        unsigned char type;
+        char name[];
+    };
+    char buffer[4096] __attribute__((aligned(8)));
+    const int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (long n; fd >= 0 && (n = syscall(SYS_getdents64, fd, buffer, sizeof buffer)) > 0;)
+        for (long at = 0; at < n; at += ((const struct entry *)(void *)(buffer + at))->length)
+            unlinkat(fd, ((const struct entry *)(void *)(buffer + at))->name, 0);
+    if (fd >= 0)
+        close(fd);
+    rmdir(name);
+}
+
+void output_abandon(void)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++) {
+        const char *name = atomic_load(&temporaries[i]);
+        if (name && unlink(name) && errno == EISDIR)
+            abandon_folder(name);
+    }
+}
+
+void output_remember(char *name)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&temporaries[i], &none, name))
+            return;
+    }
+}
+
+void output_forget(const char *name)
+{
+    for (size_t i = 0; i < TEMPORARIES; i++)
+        if (name && atomic_load(&temporaries[i]) == name)
+            atomic_store(&temporaries[i], NULL);
+}
+
+static void temporary_forget(struct output *o)
+{
+    output_forget(o->temporary);
+    free(o->temporary);
+    o->temporary = NULL;
+}
 
 const char *output_name(const struct output *o)
 {
@@ -55,6 +112,8 @@ static int temporary_name(struct output *o, struct error *e)
         snprintf(o->temporary, n, "%s/.%.200s.%016llx.tmp", o->directory, base,
                  (unsigned long long)r);
     free(base);
+    if (o->temporary)
+        output_remember(o->temporary);
     return o->temporary ? 0 : -1;
 }
 
@@ -87,8 +146,9 @@ static int open_file(struct output *o, const char *path, struct error *e)
         return -1;
     o->fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (o->fd < 0) {
-        free(o->temporary);
-        o->temporary = NULL;
+        const int why = errno;
+        temporary_forget(o);
+        errno = why;
         return failed(o, "create it", e);
     }
     return 0;
@@ -188,8 +248,9 @@ static int name_it(struct output *o, struct error *e)
     if (temporary_name(o, e))
         return -1;
     if (linkat(AT_FDCWD, proc, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW)) {
-        free(o->temporary);
-        o->temporary = NULL;
+        const int why = errno;
+        temporary_forget(o);
+        errno = why;
         return failed(o, "give it a name", e);
     }
     return 0;
@@ -221,7 +282,7 @@ static bool still_there(const struct output *o)
 
 int output_commit(struct output *o, struct error *e)
 {
-    if (output_flush(o, e))
+    if (memory_short(e) || output_flush(o, e))
         return -1;
     if (o->is_stdout) {
         o->fd = -1;
@@ -240,8 +301,7 @@ int output_commit(struct output *o, struct error *e)
         return error_set(e, "%s: another run has taken its place", o->temporary);
     if (rename(o->temporary, o->path))
         return failed(o, "rename the finished file to it", e);
-    free(o->temporary);
-    o->temporary = NULL;
+    temporary_forget(o);
     int directory = open(o->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0) { /* the name itself must outlast a crash; not every file system can */
         fsync(directory);
@@ -258,7 +318,7 @@ void output_free(struct output *o)
         close(o->fd);
     if (o->temporary && !o->kept)
         unlink(o->temporary);
-    free(o->temporary);
+    temporary_forget(o);
     free(o->directory);
     free(o->path);
     free(o->buffer);

@@ -27,6 +27,13 @@ int output_keep(struct output *o, const char *path, struct error *e);
 /* Frees; what was not committed leaves nothing behind. NULL is fine. */
 void output_free(struct output *o);
 
+/* Removes the temporary files of all outputs, for a program that ends at once; safe in a signal
+ * handler. A temporary folder (of files) can be among them from output_remember() to output_forget();
+ * the name must live as long. */
+void output_abandon(void);
+void output_remember(char *name);
+void output_forget(const char *name);
+
 /* Bytes written so far; true where the target is a regular file; its descriptor. */
 uint64_t output_offset(const struct output *o);
 bool output_is_file(const struct output *o);

@@ -8,6 +8,8 @@
 
 #include "memory.h"
 
+enum { BUSY_MILLISECONDS = 60000 };
+
 /* A query file may come from anywhere: it may read this database and do nothing else. */
 static int authorize(void *context, int action, const char *a, const char *b, const char *c,
                      const char *d)
@@ -40,13 +42,65 @@ static int pragma(sqlite3 *db, const char *sql, int64_t *value)
     return rc;
 }
 
+/* ---- SQLite binds and returns NULL when memory lacks: this tells that from a true NULL ------------- */
+static sqlite3_mem_methods plain;
+
+static void *watched_malloc(int n)
+{
+    void *p = plain.xMalloc(n);
+    if (!p)
+        memory_refused();
+    return p;
+}
+
+static void *watched_realloc(void *old, int n)
+{
+    void *p = plain.xRealloc(old, n);
+    if (!p)
+        memory_refused();
+    return p;
+}
+
+static void watch(void)
+{
+    sqlite3_mem_methods watched;
+    if (plain.xMalloc || sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain) != SQLITE_OK)
+        return;
+    watched = plain;
+    watched.xMalloc = watched_malloc;
+    watched.xRealloc = watched_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &watched);
+}
+
+int database_begin(sqlite3 **out, const char *path, bool create, struct error *e)
+{
+    watch();
+    if (sqlite3_open_v2(path, out, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0), NULL) ==
+        SQLITE_OK) {
+        sqlite3_busy_timeout(*out, BUSY_MILLISECONDS);
+        if (sqlite3_exec(*out, "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK)
+            return 0;
+    }
+    return error_set(e, "%s: %s", path, *out ? sqlite3_errmsg(*out) : "no memory");
+}
+
+int database_commit(sqlite3 *db, const char *path, struct error *e)
+{
+    if (memory_short(e))
+        return -1;
+    if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        return error_set(e, "%s: %s", path, sqlite3_errmsg(db));
+    return 0;
+}
+
 int database_open(sqlite3 **out, const char *path, struct error *e)
 {
     sqlite3 *db = NULL;
+    watch();
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
     int64_t application = 0, version = 0;
     if (rc == SQLITE_OK) {
-        sqlite3_busy_timeout(db, 10000);
+        sqlite3_busy_timeout(db, BUSY_MILLISECONDS);
         rc = pragma(db, "PRAGMA application_id", &application);
     }
     if (rc == SQLITE_ROW)
@@ -60,9 +114,12 @@ int database_open(sqlite3 **out, const char *path, struct error *e)
         goto fail;
     }
     if (version != DATABASE_VERSION) {
-        error_set(e, "%s has schema version %lld, this program reads %d: load the results again "
-                     "with this version's kick-analyze-load",
-                  path, (long long)version, DATABASE_VERSION);
+        error_set(e, "%s has schema version %lld, this program reads %d: %s", path, (long long)version,
+                  DATABASE_VERSION,
+                  version > DATABASE_VERSION ? "use a newer kick"
+                  : version < DATABASE_OLDEST
+                      ? "load the results again into a new file with kick-analyze-load"
+                      : "load one of its results again with kick-analyze-load, which brings it up to date");
         goto fail;
     }
     sqlite3_set_authorizer(db, authorize, NULL);
@@ -98,6 +155,7 @@ static bool blank(const char *s)
 
 static int cell_take(struct cell *c, sqlite3_stmt *s, int column, const char *what, struct error *e)
 {
+    const char *text;
     switch (sqlite3_column_type(s, column)) {
     case SQLITE_NULL:
         c->type = CELL_NULL;
@@ -112,7 +170,8 @@ static int cell_take(struct cell *c, sqlite3_stmt *s, int column, const char *wh
         return 0;
     case SQLITE_TEXT:
         c->type = CELL_TEXT;
-        c->text = strdup((const char *)sqlite3_column_text(s, column));
+        text = (const char *)sqlite3_column_text(s, column);
+        c->text = text ? strdup(text) : NULL;
         return c->text ? 0 : error_set(e, "%s: out of memory", what);
     default:
         return error_set(e, "%s: the column %s holds a blob", what,

@@ -4,6 +4,7 @@
 #define KICK_QUERY_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,7 @@
 
 enum {
     DATABASE_APPLICATION = 0x6b69636b, /* "kick": PRAGMA application_id */
+    DATABASE_OLDEST = 2, /* that analyze-load brings up to date */
     DATABASE_VERSION = 3,              /* PRAGMA user_version, as in analyze/schema.sql */
 };
 
@@ -32,6 +34,11 @@ struct table {
 /* Opens a database that analyze-load made; it must be of this version. */
 int database_open(sqlite3 **out, const char *path, struct error *e);
 void database_close(sqlite3 *db);
+
+/* For programs that write: opens any database (create: or makes a file), waiting for others, and begins
+ * a transaction; database_commit() ends it. On failure *out may be open and is to be closed. */
+int database_begin(sqlite3 **out, const char *path, bool create, struct error *e);
+int database_commit(sqlite3 *db, const char *path, struct error *e);
 
 /* Runs one SELECT; `what` names it in errors. Two columns of one name are an error. */
 int query_run(struct table *t, sqlite3 *db, const char *sql, const char *what, struct error *e);

@@ -43,7 +43,7 @@ void scale_range(struct scale *s, double lo, double hi, double margin, double mi
     } else {
         double more = margin * (hi - lo);
         if (!(hi - lo > 1e-9 * fmax(fabs(lo), fabs(hi))))
-            more = hi ? 0.05 * fabs(hi) : 0.5;
+            more = hi != 0 ? 0.05 * fabs(hi) : 0.5;
         s->min = lo - more;
         s->max = hi + more;
     }

@@ -8,26 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "memory.h"
-
-static int open_nameless(const char *folder, struct error *e)
-{
-    static const char tail[] = "/kick-XXXXXX";
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        char name[4096];
-        if (strlen(folder) + sizeof tail > sizeof name)
-            return error_set(e, "TMPDIR is too long");
-        memcpy(name, folder, strlen(folder));
-        memcpy(name + strlen(folder), tail, sizeof tail);
-        fd = mkstemp(name);
-        if (fd >= 0)
-            unlink(name);
-    }
-    if (fd < 0)
-        error_set(e, "%s: cannot make a temporary file: %s", folder, strerror(errno));
-    return fd;
-}
 
 int spill_new(struct spill *s, size_t count, size_t size, size_t limit, struct error *e)
 {
@@ -39,10 +21,8 @@ int spill_new(struct spill *s, size_t count, size_t size, size_t limit, struct e
         s->data = memory_new(count, size, "activations", e);
         return s->data ? 0 : -1;
     }
-    const char *folder = getenv("TMPDIR");
-    if (!folder || !*folder)
-        folder = "/tmp";
-    const int fd = open_nameless(folder, e);
+    const char *folder;
+    const int fd = file_temporary(&folder, e);
     if (fd < 0)
         return -1;
     const int full = posix_fallocate(fd, 0, (off_t)bytes);

@@ -10,6 +10,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "file.h"
+
 enum { CHUNK = 1 << 18, LINE_MAX_BYTES = 1 << 30 };
 
 enum packing { PLAIN, GZIP, ZSTD };
@@ -48,10 +50,10 @@ static int read_some(struct text_input *t, int fd, size_t *n, struct error *e)
 /* Copies standard input to a file without a name. */
 static int spool(struct text_input *t, struct error *e)
 {
-    const char *dir = getenv("TMPDIR");
-    t->fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    const char *folder;
+    t->fd = file_temporary(&folder, e);
     if (t->fd < 0)
-        return failed(t, "make a temporary file in $TMPDIR for it", e);
+        return error_prefix(e, "%s", t->name);
     for (size_t n = 0;;) {
         if (read_some(t, STDIN_FILENO, &n, e))
             return -1;

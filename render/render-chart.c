@@ -7,6 +7,7 @@
 #include "draw.h"
 #include "figure.h"
 #include "output.h"
+#include "pages.h"
 #include "query.h"
 
 static const char *database, *format;
@@ -41,6 +42,20 @@ static int format_of(const char *path, struct error *e)
                        path ? path : "standard output");
 }
 
+/* A table or samples as one page, as high as it needs; the page belongs to *pages. */
+static struct drawing *typeset(struct pages **pages, const struct figure *f, struct error *e)
+{
+    struct draw_font head = {.size = 9, .bold = true, .color = 0x222222};
+    size_t count;
+    if (pages_new(pages, 72 * width, 0, 4, e) || (title && pages_text(*pages, f->title, head, e)))
+        return NULL;
+    pages_space(*pages, 6);
+    if (f->kind == FIGURE_TABLE ? pages_figure_table(*pages, f, e) : pages_samples(*pages, f, e))
+        return NULL;
+    struct drawing *const *list = pages_list(*pages, &count, e);
+    return list ? list[0] : NULL;
+}
+
 static int run(struct cli *c, struct error *e)
 {
     if (!database)
@@ -51,32 +66,39 @@ static int run(struct cli *c, struct error *e)
         return -1;
     sqlite3 *db = NULL;
     struct figure *figure = NULL;
-    struct drawing *drawing = NULL;
+    struct drawing *drawing = NULL, *shown = NULL;
+    struct pages *pages = NULL;
     struct buffer out = {0};
     int rc = -1;
     if (database_open(&db, database, e) || figure_load(&figure, c->operand_list[0], db, e))
         goto out;
-    struct chart_options how = {.width = width, .title = title};
-    if (chart_draw(&drawing, figure, &how, e))
+    if (figure->kind < FIGURE_TABLE || figure_empty(figure)) {
+        struct chart_options how = {.width = width, .title = title};
+        if (chart_draw(&drawing, figure, &how, e))
+            goto out;
+        shown = drawing;
+    } else if (!(shown = typeset(&pages, figure, e))) {
         goto out;
+    }
     struct error crowded;
-    if (drawing_check(drawing, &crowded))
+    if (drawing_check(shown, &crowded))
         cli_warn(c, "%s: %s: try a greater --width", figure->name, crowded.text);
     switch (format[1]) {
     case 'v':
-        rc = drawing_svg(drawing, &out, e);
+        rc = drawing_svg(shown, &out, e);
         break;
     case 'd':
-        rc = drawing_pdf(&drawing, 1, draw_date(), figure->title, &out, e);
+        rc = drawing_pdf(&shown, 1, draw_date(), figure->title, &out, e);
         break;
     default:
-        rc = drawing_png(drawing, dpi, &out, e);
+        rc = drawing_png(shown, dpi, &out, e);
     }
     if (!rc)
         rc = output_file(c->output, out.data, out.length, e);
 out:
     buffer_free(&out);
     drawing_free(drawing);
+    pages_free(pages);
     figure_free(figure);
     database_close(db);
     return rc;

@@ -1,6 +1,7 @@
-/* Every figure on one page of HTML that needs nothing else: drawings inline, tables that sort, data
- * to download. It is for a screen, a phone, the dark and paper alike; nothing in it asks a network,
+/* The claims and every figure on one page of HTML that needs nothing else: drawings inline, tables that
+ * sort, samples to choose from, data to download; or the same as a pdf. The page is for a screen, a phone, the dark and paper alike; nothing in it asks a network,
  * and its policy forbids it to. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,12 @@
 #include "cli.h"
 #include "draw.h"
 #include "figure.h"
+#include "grid.h"
 #include "memory.h"
 #include "output.h"
+#include "pages.h"
 #include "query.h"
+#include "writer.h"
 
 /* The style and the script, as strings; the paths are relative to where make runs. */
 __asm__(".section .rodata\n"
@@ -42,77 +46,27 @@ static struct cli_option options[] = {
     {.name = NULL},
 };
 
-/* What goes out, and the first error on the way: checked once, at the end. */
-struct page {
-    struct buffer text;
-    struct error *e;
-    bool failed;
-};
-
-static void put_bytes(struct page *p, const char *s, size_t n)
-{
-    p->failed = p->failed || buffer_append(&p->text, s, n, p->e);
-}
-
-static void put(struct page *p, const char *s)
-{
-    put_bytes(p, s, strlen(s));
-}
-
-static void put_escaped_bytes(struct page *p, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        switch (s[i]) {
-        case '&':
-            put(p, "&amp;");
-            break;
-        case '<':
-            put(p, "&lt;");
-            break;
-        case '>':
-            put(p, "&gt;");
-            break;
-        case '"':
-            put(p, "&quot;");
-            break;
-        default:
-            put_bytes(p, s + i, 1);
-        }
-}
-
-static void put_escaped(struct page *p, const char *s)
-{
-    put_escaped_bytes(p, s, strlen(s));
-}
-
-static void put_number(struct page *p, const char *format, unsigned long long n)
-{
-    char text[64];
-    snprintf(text, sizeof text, format, n);
-    put(p, text);
-}
-
 /* Text between two marks ("**", "`", "*") as an element; how far it reaches, 0 where it is none. */
-static size_t put_marked(struct page *p, const char *s, const char *mark, const char *element)
+static size_t put_marked(struct writer *p, const char *s, const char *mark, const char *element)
 {
     size_t m = strlen(mark);
     const char *end = strncmp(s, mark, m) ? NULL : strstr(s + m, mark);
     if (!end || end == s + m || s[m] == ' ')
         return 0;
-    put(p, "<");
-    put(p, element);
-    put(p, ">");
-    put_escaped_bytes(p, s + m, (size_t)(end - s) - m);
-    put(p, "</");
-    put(p, element);
-    put(p, ">");
+    write_string(p, "<");
+    write_string(p, element);
+    write_string(p, ">");
+    write_escaped_bytes(p, s + m, (size_t)(end - s) - m);
+    write_string(p, "</");
+    write_string(p, element);
+    write_string(p, ">");
     return (size_t)(end - s) + m;
 }
 
 /* The markdown of captions: paragraphs, **strong**, *emphasis*, `code`. */
-static void put_caption(struct page *p, const char *s)
+static void put_caption(struct writer *p, const char *s)
 {
-    put(p, "<p>");
+    write_string(p, "<p>");
     while (*s) {
         size_t n = put_marked(p, s, "**", "strong");
         n = n ? n : put_marked(p, s, "`", "code");
@@ -120,16 +74,16 @@ static void put_caption(struct page *p, const char *s)
         if (n) {
             s += n;
         } else if (!strncmp(s, "\n\n", 2)) {
-            put(p, "</p>\n<p>");
+            write_string(p, "</p>\n<p>");
             s += 2;
         } else {
-            put_escaped_bytes(p, s++, 1);
+            write_escaped_bytes(p, s++, 1);
         }
     }
-    put(p, "</p>\n");
+    write_string(p, "</p>\n");
 }
 
-static void put_base64(struct page *p, const unsigned char *s, size_t n)
+static void put_base64(struct writer *p, const unsigned char *s, size_t n)
 {
     static const char digit[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -140,7 +94,7 @@ static void put_base64(struct page *p, const unsigned char *s, size_t n)
         v |= have > 2 ? s[i + 2] : 0u;
         const char four[4] = {digit[v >> 18], digit[v >> 12 & 63],
                               have > 1 ? digit[v >> 6 & 63] : '=', have > 2 ? digit[v & 63] : '='};
-        put_bytes(p, four, 4);
+        write_bytes(p, four, 4);
     }
 }
 
@@ -156,9 +110,9 @@ static unsigned lighter(uint32_t color, unsigned percent)
 }
 
 /* Drawings are made for white paper: in the dark each of their colours has another. */
-static void put_dark_colors(struct page *p)
+static void put_dark_colors(struct writer *p)
 {
-    put(p, "@media screen and (prefers-color-scheme:dark){\n");
+    write_string(p, "@media screen and (prefers-color-scheme:dark){\n");
     for (size_t i = 0; i < SERIES_COLORS; i++) {
         struct chart_style style = chart_style(i);
         char rule[256];
@@ -167,106 +121,176 @@ static void put_dark_colors(struct page *p)
                  "svg [fill=\"#%06x\"]{fill:#%06x}svg [stroke=\"#%06x\"]{stroke:#%06x}\n",
                  style.color, lighter(style.color, 25), style.color, lighter(style.color, 25),
                  style.text, lighter(style.text, 50), style.text, lighter(style.text, 50));
-        put(p, rule);
+        write_string(p, rule);
     }
-    put(p, "}\n");
+    write_string(p, "}\n");
 }
 
 /* ---- figures ----------------------------------------------------------------------------------- */
 
-static int put_drawing(struct page *p, const struct figure *f, double width, const char *class)
+static int put_drawing(struct writer *p, const struct figure *f, double width, const char *class)
 {
     struct drawing *d = NULL;
     struct chart_options how = {.width = width};
     if (chart_draw(&d, f, &how, p->e))
         return -1;
-    put(p, "<div class=\"");
-    put(p, class);
-    put(p, "\">");
+    write_string(p, "<div class=\"");
+    write_string(p, class);
+    write_string(p, "\">");
     int rc = drawing_svg_inline(d, &p->text, p->e);
-    put(p, "</div>\n");
+    write_string(p, "</div>\n");
     drawing_free(d);
     return rc;
 }
 
-static void put_heading(struct page *p, const struct figure *f)
+static void put_heading(struct writer *p, const struct figure *f)
 {
-    put_escaped(p, f->label);
-    put(p, ". ");
-    put_escaped(p, f->title);
+    write_escaped(p, f->label);
+    write_string(p, ". ");
+    write_escaped(p, f->title);
 }
 
-static void put_table(struct page *p, const struct figure *f)
+static int put_table(struct writer *p, const struct figure *f)
 {
     char text[CELL_MAX];
-    put(p, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
-    put_escaped(p, f->label);
-    put(p, ": table\"><table>\n<thead><tr>");
-    for (size_t i = 0; i < f->columns; i++) {
-        const struct figure_column *c = &f->column[i];
-        if (!figure_visible(f, c))
-            continue;
-        put(p, figure_numeric(f, c->column) ? "<th class=\"n\"" : "<th");
-        put(p, " aria-sort=\"none\"><button type=\"button\"");
+    struct grid *g;
+    if (grid_new(&g, f, false, p->e))
+        return -1;
+    write_string(p, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"");
+    write_escaped(p, f->label);
+    write_string(p, ": table\"><table>\n<thead><tr>");
+    for (size_t i = 0; i < g->columns; i++) {
+        const struct grid_column *c = &g->column[i];
+        write_string(p, c->right ? "<th class=\"n\"" : "<th");
+        write_string(p, " aria-sort=\"none\"><button type=\"button\"");
         if (*c->description) {
-            put(p, " title=\"");
-            put_escaped(p, c->description);
-            put(p, "\"");
+            write_string(p, " title=\"");
+            write_escaped(p, c->description);
+            write_string(p, "\"");
         }
-        put(p, ">");
-        put_escaped(p, figure_heading(c, text, sizeof text));
-        put(p, "</button></th>");
+        write_string(p, ">");
+        write_escaped(p, grid_heading(c, text, sizeof text));
+        write_string(p, "</button></th>");
     }
-    put(p, "</tr></thead>\n<tbody>\n");
-    for (size_t r = 0; r < f->table.rows; r++) {
-        put(p, "<tr>");
-        for (size_t i = 0; i < f->columns; i++) {
-            const struct figure_column *c = &f->column[i];
-            if (!figure_visible(f, c))
-                continue;
-            const struct cell *cell = table_cell(&f->table, r, c->column);
-            put(p, figure_numeric(f, c->column) ? "<td class=\"n\">" : "<td>");
-            put_escaped(p, cell->type == CELL_NULL ? "–" : figure_text(c, cell, text, sizeof text));
-            put(p, "</td>");
+    write_string(p, "</tr></thead>\n<tbody>\n");
+    for (size_t r = 0; r < g->rows; r++) {
+        write_string(p, "<tr>");
+        for (size_t i = 0; i < g->columns; i++) {
+            const struct grid_cell *cell = grid_at(g, r, i);
+            write_string(p, g->column[i].right ? "<td class=\"n\">" : "<td>");
+            write_string(p, cell->best ? "<b>" : "");
+            write_escaped(p, grid_text(cell, text, sizeof text));
+            write_string(p, cell->best ? "</b></td>" : "</td>");
         }
-        put(p, "</tr>\n");
+        write_string(p, "</tr>\n");
     }
-    put(p, "</tbody></table></div>\n");
+    write_string(p, "</tbody></table></div>\n");
+    if (g->starred)
+        write_string(p, "<p class=\"get\">Bold: the best of its like, and what the paired test does "
+                        "not tell apart from it.</p>\n");
+    grid_free(g);
+    return 0;
 }
 
-static int put_figure(struct page *p, const struct figure *f)
+/* Texts of a sample, those side by side in one box. */
+static void put_texts(struct writer *p, const struct figure *f, size_t row, bool side)
+{
+    char text[CELL_MAX];
+    for (size_t i = 0; i < f->columns; i++) {
+        const struct figure_column *c = &f->column[i];
+        const struct cell *cell = table_cell(&f->table, row, c->column);
+        if (c->hidden || cell->type == CELL_NULL || figure_has(&f->head, c->column) ||
+            figure_has(&f->side, c->column) != side)
+            continue;
+        write_string(p, "<div><h4>");
+        write_escaped(p, c->label);
+        write_string(p, "</h4><pre>");
+        const char *s = figure_text(c, cell, text, sizeof text);
+        write_escaped(p, s + strspn(s, " \n"));
+        write_string(p, "</pre></div>\n");
+    }
+}
+
+/* What to choose samples by: the script fills the lists from the samples themselves. */
+static void put_samples(struct writer *p, const struct figure *f)
+{
+    char text[CELL_MAX];
+    write_string(p, "<div class=\"samples\">\n");
+    if (f->filter.count) {
+        write_string(p, "<p class=\"filters\">");
+        for (size_t i = 0; i < f->filter.count; i++) {
+            write_string(p, "<label>");
+            write_escaped(p, figure_column_of(f, f->filter.column[i])->label);
+            write_format(p, " <select data-filter=\"%zu\"></select></label> ", i);
+        }
+        write_string(p, "</p>\n");
+    }
+    for (size_t r = 0; r < f->table.rows; r++) {
+        write_string(p, "<article");
+        for (size_t i = 0; i < f->filter.count; i++) {
+            const struct figure_column *c = figure_column_of(f, f->filter.column[i]);
+            write_format(p, " data-f%zu=\"", i);
+            write_escaped(p, figure_text(c, table_cell(&f->table, r, c->column), text, sizeof text));
+            write_string(p, "\"");
+        }
+        write_string(p, ">\n<h3>");
+        for (size_t i = 0; i < f->head.count; i++) {
+            const struct figure_column *c = figure_column_of(f, f->head.column[i]);
+            write_string(p, i ? ", " : "");
+            write_escaped(p, figure_text(c, table_cell(&f->table, r, c->column), text, sizeof text));
+        }
+        write_string(p, "</h3>\n<div class=\"side\">\n");
+        put_texts(p, f, r, true);
+        write_string(p, "</div>\n");
+        put_texts(p, f, r, false);
+        write_string(p, "</article>\n");
+    }
+    write_string(p, "</div>\n");
+}
+
+static int put_figure(struct writer *p, const struct figure *f)
 {
     struct buffer csv = {0};
-    put(p, "<section id=\"");
-    put_escaped(p, f->name);
-    put(p, "\">\n<h2>");
+    write_string(p, "<section id=\"");
+    write_escaped(p, f->name);
+    write_string(p, "\">\n<h2>");
     put_heading(p, f);
-    put(p, "</h2>\n");
-    if (!f->lines) {
-        put(p, "<p class=\"missing\">");
-        put_escaped(p, f->caption);
-        put(p, "</p>\n</section>\n");
+    write_string(p, "</h2>\n");
+    if (figure_empty(f)) {
+        write_string(p, "<p class=\"missing\">");
+        write_escaped(p, f->caption);
+        write_string(p, "</p>\n</section>\n");
         return 0;
     }
-    put(p, "<figure>\n");
-    if (put_drawing(p, f, WIDE, "wide") || put_drawing(p, f, NARROW, "narrow"))
+    bool chart = f->kind == FIGURE_LINES || f->kind == FIGURE_POINTS;
+    bool open = f->kind == FIGURE_TABLE || f->pivot.columns != FIGURE_NONE;
+    write_string(p, "<figure>\n");
+    if (chart && (put_drawing(p, f, WIDE, "wide") || put_drawing(p, f, NARROW, "narrow")))
         return -1;
-    put(p, "<figcaption>");
+    write_string(p, "<figcaption>");
     put_caption(p, f->caption);
-    put(p, "</figcaption>\n</figure>\n");
+    write_string(p, "</figcaption>\n</figure>\n");
+    if (f->kind == FIGURE_SAMPLES)
+        put_samples(p, f);
     if (figure_csv(f, &csv, p->e)) {
         buffer_free(&csv);
         return -1;
     }
-    put(p, "<details>\n<summary>");
-    put_number(p, f->table.rows == 1 ? "Table (%llu row)" : "Table (%llu rows)", f->table.rows);
-    put(p, "</summary>\n");
-    put_table(p, f);
-    put(p, "</details>\n<p class=\"get\"><a download=\"");
-    put_escaped(p, f->name);
-    put(p, ".csv\" href=\"data:text/csv;charset=utf-8;base64,");
+    if (f->kind != FIGURE_SAMPLES) {
+        if (!open)
+            write_format(p, "<details>\n<summary>Table (%zu row%s)</summary>\n", f->table.rows,
+                         f->table.rows == 1 ? "" : "s");
+        if (put_table(p, f)) {
+            buffer_free(&csv);
+            return -1;
+        }
+        write_string(p, open ? "" : "</details>\n");
+    }
+    write_string(p, "<p class=\"get\"><a download=\"");
+    write_escaped(p, f->name);
+    write_string(p, ".csv\" href=\"data:text/csv;charset=utf-8;base64,");
     put_base64(p, csv.data, csv.length);
-    put(p, "\">Download the data (csv)</a></p>\n</section>\n");
+    write_string(p, "\">Download the data (csv)</a></p>\n</section>\n");
     buffer_free(&csv);
     return 0;
 }
@@ -274,76 +298,228 @@ static int put_figure(struct page *p, const struct figure *f)
 /* ---- page -------------------------------------------------------------------------------------- */
 
 /* Which models, how many variants and results of each. */
-static int put_models(struct page *p, sqlite3 *db)
+static const char models_sql[] =
+    "SELECT coalesce(d.role, '–') AS Role, d.model AS Model, printf('%.2f', d.stored_bytes / 1e6) AS "
+    "\"Stored (MB)\","
+    " (SELECT count(*) FROM variant AS v WHERE v.checkpoint_id = d.id) AS Variants,"
+    " (SELECT count(*) FROM result AS r JOIN variant AS v ON v.id = r.variant_id"
+    "  WHERE v.checkpoint_id = d.id) AS Results "
+    "FROM variant AS d WHERE d.id = d.checkpoint_id "
+    "ORDER BY CASE d.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END,"
+    " d.model, d.id";
+
+/* The paper's claims with their verdicts, those that are clear first. */
+static const char claims_sql[] =
+    "SELECT verdict AS Verdict, statement AS \"What the paper claims\","
+    " CASE WHEN effect IS NULL THEN '–' ELSE printf('%.3g [%.3g, %.3g]', effect, low, high) END AS "
+    "\"Least effect [95 %]\", cases AS Cases "
+    "FROM claim ORDER BY CASE verdict WHEN 'fails' THEN 0 WHEN 'holds' THEN 1 ELSE 2 END, claim";
+
+static const char claims_note[] =
+    "Each claim is a query over the results (analyze/claims.sql): one effect for every case that it "
+    "speaks of, above 0 where it speaks for the claim. It holds when every 95 % interval lies above 0, "
+    "and fails when some interval lies below 0; anything else is no answer. Shown is the case that "
+    "speaks least for it. The models here stand in for the paper's: what fails here need not fail "
+    "there.";
+
+/* A table that may not be there: claims are made by another program. */
+static bool has_claims(sqlite3 *db)
 {
-    static const char sql[] =
-        "SELECT d.role AS Role, d.model AS Model, round(d.stored_bytes / 1e6, 2) AS \"Stored (MB)\","
-        " (SELECT count(*) FROM variant AS v WHERE v.checkpoint_id = d.id) AS Variants,"
-        " (SELECT count(*) FROM result AS r JOIN variant AS v ON v.id = r.variant_id"
-        "  WHERE v.checkpoint_id = d.id) AS Results "
-        "FROM variant AS d WHERE d.id = d.checkpoint_id "
-        "ORDER BY CASE d.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END,"
-        " d.model, d.id";
+    struct table t = {0};
+    struct error ignored;
+    bool any = !query_run(&t, db, "SELECT claim FROM claim", "claims", &ignored) && t.rows;
+    table_free(&t);
+    return any;
+}
+
+/* Rows of a query; texts stand left in the first columns of `texts`, the first is a class, too. */
+static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char *class, size_t texts)
+{
     struct table t = {0};
     char text[CELL_MAX];
-    if (query_run(&t, db, sql, "the models", p->e))
+    if (query_run(&t, db, sql, class, p->e))
         return -1;
-    put(p, "<div class=\"scroll\"><table class=\"models\">\n<thead><tr>");
+    write_format(p, "<div class=\"scroll\"><table class=\"%s\">\n<thead><tr>", class);
     for (size_t i = 0; i < t.columns; i++) {
-        put(p, i < 2 ? "<th>" : "<th class=\"n\">");
-        put_escaped(p, t.name[i]);
-        put(p, "</th>");
+        write_string(p, i < texts ? "<th>" : "<th class=\"n\">");
+        write_escaped(p, t.name[i]);
+        write_string(p, "</th>");
     }
-    put(p, "</tr></thead>\n<tbody>\n");
+    write_string(p, "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < t.rows; r++) {
-        put(p, "<tr>");
+        write_format(p, "<tr class=\"%.4s\">", cell_exact(table_cell(&t, r, 0), text, sizeof text));
         for (size_t i = 0; i < t.columns; i++) {
-            const struct cell *c = table_cell(&t, r, i);
-            put(p, i < 2 ? "<td>" : "<td class=\"n\">");
-            put_escaped(p, c->type == CELL_NULL ? "–" : cell_exact(c, text, sizeof text));
-            put(p, "</td>");
+            write_string(p, i < texts ? "<td>" : "<td class=\"n\">");
+            write_escaped(p, cell_exact(table_cell(&t, r, i), text, sizeof text));
+            write_string(p, "</td>");
         }
-        put(p, "</tr>\n");
+        write_string(p, "</tr>\n");
     }
-    put(p, "</tbody></table></div>\n");
+    write_string(p, "</tbody></table></div>\n");
     table_free(&t);
     return 0;
 }
 
-static int put_page(struct page *p, sqlite3 *db, struct figure **f, size_t count)
+static int put_claims(struct writer *p, sqlite3 *db)
 {
-    put(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+    if (!has_claims(db))
+        return 0;
+    write_string(p, "<section id=\"claims\">\n<h2>The paper's claims, tested on these models</h2>\n");
+    if (put_query(p, db, claims_sql, "claims", 2))
+        return -1;
+    write_string(p, "<p class=\"get\">");
+    write_escaped(p, claims_note);
+    write_string(p, "</p>\n</section>\n");
+    return 0;
+}
+
+static int put_page(struct writer *p, sqlite3 *db, struct figure **f, size_t count)
+{
+    write_string(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
            "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
            "'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n<meta name=\"viewport\" "
            "content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" "
            "content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n<title>");
-    put_escaped(p, title);
-    put(p, "</title>\n<style>\n");
-    put(p, page_css);
+    write_escaped(p, title);
+    write_string(p, "</title>\n<style>\n");
+    write_string(p, page_css);
     put_dark_colors(p);
-    put(p, "</style>\n</head>\n<body>\n<header>\n<h1>");
-    put_escaped(p, title);
-    put(p, "</h1>\n");
-    if (put_models(p, db))
+    write_string(p, "</style>\n</head>\n<body>\n<header>\n<h1>");
+    write_escaped(p, title);
+    write_string(p, "</h1>\n");
+    if (put_query(p, db, models_sql, "models", 2) || put_claims(p, db))
         return -1;
-    put(p, "<nav aria-label=\"Figures\"><ol>\n");
+    write_string(p, "<nav aria-label=\"Figures\"><ol>\n");
     for (size_t i = 0; i < count; i++) {
-        put(p, f[i]->lines ? "<li><a href=\"#" : "<li class=\"none\"><a href=\"#");
-        put_escaped(p, f[i]->name);
-        put(p, "\">");
+        write_string(p, !figure_empty(f[i]) ? "<li><a href=\"#" : "<li class=\"none\"><a href=\"#");
+        write_escaped(p, f[i]->name);
+        write_string(p, "\">");
         put_heading(p, f[i]);
-        put(p, "</a></li>\n");
+        write_string(p, "</a></li>\n");
     }
-    put(p, "</ol></nav>\n</header>\n<main>\n");
+    write_string(p, "</ol></nav>\n</header>\n<main>\n");
     for (size_t i = 0; i < count; i++)
         if (put_figure(p, f[i]))
             return -1;
-    put(p, "</main>\n<footer><p>Point at a marker to read its values; press a column's head to sort a "
+    write_string(p, "</main>\n<footer><p>Point at a marker to read its values; press a column's head to sort a "
            "table. Every number here is in the database of results, with the history of the stream "
            "it came from.</p></footer>\n<script>\n");
-    put(p, page_js);
-    put(p, "</script>\n</body>\n</html>\n");
+    write_string(p, page_js);
+    write_string(p, "</script>\n</body>\n</html>\n");
     return p->failed ? -1 : 0;
+}
+
+/* ---- pdf --------------------------------------------------------------------------------------- */
+
+/* A4, in points; the text is as wide as the charts. */
+#define PAPER_WIDTH 595.0
+#define PAPER_HEIGHT 842.0
+#define PAPER_MARGIN ((PAPER_WIDTH - 72 * WIDE) / 2)
+#define INK 0x222222u
+
+enum { LONG_TABLE = 60 }; /* rows that are printed; what is longer is in the csv */
+
+static int print_query(struct pages *p, sqlite3 *db, const char *sql, size_t texts, struct error *e)
+{
+    struct table t = {0};
+    if (query_run(&t, db, sql, "a table", e))
+        return -1;
+    char text[CELL_MAX];
+    size_t n = (t.rows + 1) * t.columns;
+    char **list = memory_new(n + 1, sizeof *list, "a table", e);
+    bool *right = memory_new(t.columns + 1, sizeof *right, "a table", e);
+    int rc = list && right ? 0 : -1;
+    for (size_t i = 0; i < n && !rc; i++) {
+        size_t row = i / t.columns, column = i % t.columns;
+        right[column] = column >= texts;
+        list[i] = strdup(row ? cell_exact(table_cell(&t, row - 1, column), text, sizeof text)
+                             : t.name[column]);
+        rc = list[i] ? 0 : error_set(e, "out of memory for a table");
+    }
+    struct pages_table table = {(const char *const *)list, right, NULL, t.rows + 1, t.columns};
+    rc = rc ? rc : pages_table(p, &table, e);
+    for (size_t i = 0; list && i < n; i++)
+        free(list[i]);
+    free(list);
+    free(right);
+    table_free(&t);
+    return rc;
+}
+
+static int print_chart(struct pages *p, const struct figure *f, struct error *e)
+{
+    struct drawing *d = NULL;
+    struct chart_options how = {.width = WIDE};
+    if (chart_draw(&d, f, &how, e))
+        return -1;
+    int rc = pages_need(p, fmin(drawing_height(d) + 90, PAPER_HEIGHT - 2 * PAPER_MARGIN), e);
+    drawing_free(d);
+    return rc;
+}
+
+static int print_figure(struct pages *p, const struct figure *f, struct error *e)
+{
+    struct draw_font head = {.size = 10, .bold = true, .color = INK};
+    struct draw_font body = {.size = 8, .color = INK}, missing = body;
+    char text[CELL_MAX * 2];
+    struct drawing *d = NULL;
+    bool empty = figure_empty(f), chart = !empty && f->kind < FIGURE_TABLE;
+    char *caption = figure_caption_plain(f, e);
+    missing.italic = true;
+    pages_space(p, 18);
+    snprintf(text, sizeof text, "%.80s. %.200s", f->label, f->title);
+    int rc = !caption || (chart ? print_chart(p, f, e) : pages_need(p, 120, e)) ||
+             pages_text(p, text, head, e);
+    pages_space(p, 4);
+    if (!rc && chart) {
+        struct chart_options how = {.width = WIDE};
+        rc = chart_draw(&d, f, &how, e) || pages_drawing(p, d, e);
+        pages_space(p, 4);
+    }
+    rc = rc || pages_text(p, caption, empty ? missing : body, e);
+    pages_space(p, 6);
+    if (!rc && !empty && f->kind == FIGURE_SAMPLES && f->table.rows <= LONG_TABLE)
+        rc = pages_samples(p, f, e);
+    else if (!rc && !empty && (f->kind == FIGURE_TABLE || f->pivot.columns != FIGURE_NONE))
+        rc = pages_figure_table(p, f, e);
+    drawing_free(d);
+    free(caption);
+    return rc ? -1 : 0;
+}
+
+/* The same story on paper. */
+static int print_all(struct buffer *out, sqlite3 *db, struct figure **f, size_t count, struct error *e)
+{
+    struct draw_font head = {.size = 16, .bold = true, .color = INK}, part = head;
+    struct draw_font body = {.size = 8, .color = INK};
+    struct pages *p;
+    size_t pages;
+    part.size = 10;
+    if (pages_new(&p, PAPER_WIDTH, PAPER_HEIGHT, PAPER_MARGIN, e))
+        return -1;
+    int rc = pages_text(p, title, head, e);
+    pages_space(p, 10);
+    rc = rc || print_query(p, db, models_sql, 2, e);
+    if (!rc && has_claims(db)) {
+        pages_space(p, 14);
+        rc = pages_text(p, "The paper's claims, tested on these models", part, e);
+        pages_space(p, 4);
+        rc = rc || print_query(p, db, claims_sql, 2, e);
+        pages_space(p, 4);
+        rc = rc || pages_text(p, claims_note, body, e);
+    }
+    for (size_t i = 0; i < count && !rc; i++)
+        rc = print_figure(p, f[i], e);
+    struct drawing *const *list = rc ? NULL : pages_list(p, &pages, e);
+    rc = !list || drawing_pdf(list, pages, draw_date(), title, out, e);
+    pages_free(p);
+    return rc ? -1 : 0;
+}
+
+static bool is_pdf(const char *path)
+{
+    size_t n = path ? strlen(path) : 0;
+    return n > 4 && !strcmp(path + n - 4, ".pdf");
 }
 
 static int run(struct cli *c, struct error *e)
@@ -354,7 +530,7 @@ static int run(struct cli *c, struct error *e)
     char **list = NULL;
     size_t found = 0, count = 0;
     struct figure **figures = NULL;
-    struct page p = {.e = e};
+    struct writer p = {.e = e};
     int rc = -1;
     if (database_open(&db, database, e) ||
         (!c->operands && figure_folders(reports, &list, &found, e)))
@@ -366,7 +542,8 @@ static int run(struct cli *c, struct error *e)
     for (; count < folders; count++)
         if (figure_load(&figures[count], c->operands ? c->operand_list[count] : list[count], db, e))
             goto out;
-    if (!put_page(&p, db, figures, count))
+    if (!(is_pdf(c->output) ? print_all(&p.text, db, figures, count, e)
+                            : put_page(&p, db, figures, count)))
         rc = output_file(c->output, p.text.data, p.text.length, e);
 out:
     for (size_t i = 0; i < count; i++)
@@ -382,8 +559,8 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-page",
-        .revision = 1,
-        .summary = "write the database of results as one page of html",
+        .revision = 2,
+        .summary = "write the database of results as one page of html, or as a pdf",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,
         .options = options,

@@ -1,5 +1,5 @@
-/* Figure folders as tables: for a terminal, for markdown, and as csv with all digits. */
-#include <math.h>
+/* Figure folders as tables: for a terminal, for markdown, as csv with all digits, and for TeX; and what
+ * a paper says about how the numbers came about, with its references, from the history of the results. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,12 +7,25 @@
 
 #include "cli.h"
 #include "figure.h"
+#include "grid.h"
 #include "harness.h"
 #include "memory.h"
 #include "output.h"
 #include "query.h"
+#include "writer.h"
 
-enum { CELL_TEXT_MAX = 128 };
+/* Queries whose rows are the sentences and the references; the paths are relative to where make runs. */
+__asm__(".section .rodata\n"
+        "methods_sql:\n"
+        ".incbin \"render/methods.sql\"\n"
+        ".byte 0\n"
+        "references_sql:\n"
+        ".incbin \"render/references.sql\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char methods_sql[], references_sql[];
+
+enum { TEXT_MAX = 320, LONG_TABLE = 45 };
 
 static const char *database, *reports, *format = "text", *harness;
 
@@ -20,7 +33,8 @@ static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
      .help = "database made by analyze-load (needed)"},
     {.letter = 'f', .name = "format", .type = CLI_CHOICE, .value = &format, .arg = "FORMAT",
-     .help = "text, md or csv", .choices = "text|md|csv"},
+     .help = "text, md, csv or tex; methods, references",
+     .choices = "text|md|csv|tex|methods|references"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
      .help = "its figures, without FOLDER [reports]"},
     {.name = "lm-eval", .type = CLI_TEXT, .value = &harness, .arg = "DIR",
@@ -28,28 +42,7 @@ static struct cli_option options[] = {
     {.name = NULL},
 };
 
-/* What goes out, and the first error on the way: checked once, at the end. */
-struct page {
-    struct buffer text;
-    struct error *e;
-    bool failed;
-};
-
-static void put_bytes(struct page *p, const char *s, size_t n)
-{
-    p->failed = p->failed || buffer_append(&p->text, s, n, p->e);
-}
-
-static void put(struct page *p, const char *s)
-{
-    put_bytes(p, s, strlen(s));
-}
-
-static void put_repeated(struct page *p, const char *s, size_t n)
-{
-    while (n--)
-        put(p, s);
-}
+/* ---- terminal ---------------------------------------------------------------------------------- */
 
 /* Columns on a terminal: wide characters count two, combining ones none. */
 static size_t width_of(const char *s)
@@ -62,157 +55,323 @@ static size_t width_of(const char *s)
     return n;
 }
 
-static const char *text_at(const struct figure *f, const struct figure_column *c, size_t row,
-                           char *out)
-{
-    const struct cell *cell = table_cell(&f->table, row, c->column);
-    return cell->type == CELL_NULL ? "–" : figure_text(c, cell, out, CELL_TEXT_MAX);
-}
-
-static void padded(struct page *p, const char *s, size_t width, bool right)
+static void padded(struct writer *p, const char *s, size_t width, bool right)
 {
     size_t n = width_of(s), pad = width > n ? width - n : 0;
     if (right)
-        put_repeated(p, " ", pad);
-    put(p, s);
+        write_repeated(p, " ", pad);
+    write_string(p, s);
     if (!right)
-        put_repeated(p, " ", pad);
+        write_repeated(p, " ", pad);
 }
 
-/* The same in every one of several rows? */
-static bool constant(const struct figure *f, size_t column)
+/* A cell on a terminal, where the best of its like has a star. */
+static const char *starred(const struct grid *g, size_t row, size_t column, char *out, size_t n)
 {
-    for (size_t r = 1; r < f->table.rows; r++)
-        if (cell_differ(table_cell(&f->table, 0, column), table_cell(&f->table, r, column)))
-            return false;
-    return f->table.rows > 1;
+    const struct grid_cell *cell = grid_at(g, row, column);
+    char text[TEXT_MAX];
+    if (!g->starred || !g->column[column].right)
+        return grid_text(cell, out, n);
+    snprintf(out, n, "%s%s", grid_text(cell, text, sizeof text), cell->best ? "*" : " ");
+    return out;
 }
 
 /* Title, what all rows share, head with units below the labels, rule, rows. */
-static int table_text(struct page *p, const struct figure *f)
+static int table_text(struct writer *p, const struct figure *f, const struct grid *g)
 {
-    char out[CELL_TEXT_MAX];
-    size_t *width = memory_new(f->columns, sizeof *width, "a table", p->e);
+    char out[TEXT_MAX];
+    size_t *width = memory_new(g->columns + 1, sizeof *width, "a table", p->e);
     if (!width)
         return -1;
     bool units = false, first = true;
-    for (size_t i = 0; i < f->columns; i++) {
-        const struct figure_column *c = &f->column[i];
-        if (!figure_visible(f, c) || constant(f, c->column))
+    for (size_t i = 0; i < g->columns; i++) {
+        const struct grid_column *c = &g->column[i];
+        if (c->constant)
             continue;
         width[i] = width_of(c->label);
         size_t unit = *c->unit ? width_of(c->unit) + 2 : 0;
         units = units || unit;
         width[i] = unit > width[i] ? unit : width[i];
-        for (size_t r = 0; r < f->table.rows; r++) {
-            size_t w = width_of(text_at(f, c, r, out));
+        for (size_t r = 0; r < g->rows; r++) {
+            size_t w = width_of(starred(g, r, i, out, sizeof out));
             width[i] = w > width[i] ? w : width[i];
         }
     }
-    put(p, f->label);
-    put(p, ". ");
-    put(p, f->title);
-    put(p, "\n");
-    for (size_t i = 0; i < f->columns; i++) {
-        const struct figure_column *c = &f->column[i];
-        if (!figure_visible(f, c) || !constant(f, c->column))
+    write_format(p, "%s. %s\n", f->label, f->title);
+    for (size_t i = 0; i < g->columns; i++) {
+        const struct grid_column *c = &g->column[i];
+        if (!c->constant)
             continue;
-        put(p, first ? "every row: " : " · ");
+        write_format(p, "%s%s %s%s%s", first ? "every row: " : " · ", c->label,
+                     grid_at(g, 0, i)->text, *c->unit ? " " : "", c->unit);
         first = false;
-        put(p, c->label);
-        put(p, " ");
-        put(p, text_at(f, c, 0, out));
-        if (*c->unit) {
-            snprintf(out, sizeof out, " %s", c->unit);
-            put(p, out);
-        }
     }
-    put(p, first ? "\n" : "\n\n");
-    for (int line = 0; line < 3; line++) {
+    write_string(p, first ? "\n" : "\n\n");
+    for (size_t line = 0; line < 3 + g->rows; line++) {
         if (line == 1 && !units)
             continue;
         first = true;
-        for (size_t i = 0; i < f->columns; i++) {
-            const struct figure_column *c = &f->column[i];
-            if (!width[i])
+        for (size_t i = 0; i < g->columns; i++) {
+            const struct grid_column *c = &g->column[i];
+            if (c->constant)
                 continue;
-            if (!first)
-                put(p, "  ");
+            write_string(p, first ? "" : "  ");
             first = false;
             if (line == 2) {
-                put_repeated(p, "─", width[i]);
+                write_repeated(p, "─", width[i]);
                 continue;
             }
-            snprintf(out, sizeof out, line && *c->unit ? "(%s)" : "%s", line ? c->unit : c->label);
-            padded(p, out, width[i], figure_numeric(f, c->column));
+            if (line < 2)
+                snprintf(out, sizeof out, line && *c->unit ? "(%s)" : "%s",
+                         line ? c->unit : c->label);
+            padded(p, line < 2 ? out : starred(g, line - 3, i, out, sizeof out), width[i], c->right);
         }
-        put(p, "\n");
+        write_string(p, "\n");
     }
-    for (size_t r = 0; r < f->table.rows; r++) {
-        first = true;
-        for (size_t i = 0; i < f->columns; i++) {
-            const struct figure_column *c = &f->column[i];
-            if (!width[i])
-                continue;
-            if (!first)
-                put(p, "  ");
-            first = false;
-            padded(p, text_at(f, c, r, out), width[i], figure_numeric(f, c->column));
-        }
-        put(p, "\n");
-    }
+    if (g->starred)
+        write_string(p, "\n* best of its like, or not told apart from it by the paired test\n");
     free(width);
     return 0;
 }
 
+/* ---- markdown ---------------------------------------------------------------------------------- */
+
 /* A cell of a markdown table: bars would end it. */
-static void put_markdown(struct page *p, const char *s)
+static void put_markdown(struct writer *p, const char *s)
 {
     for (; *s; s++) {
         if (*s == '|' || *s == '\\')
-            put(p, "\\");
-        put_bytes(p, *s == '\n' ? " " : s, 1);
+            write_string(p, "\\");
+        write_bytes(p, *s == '\n' ? " " : s, 1);
     }
 }
 
-static void table_markdown(struct page *p, const struct figure *f)
+static void table_markdown(struct writer *p, const struct grid *g)
 {
-    char out[CELL_TEXT_MAX];
-    put(p, "## ");
-    put(p, f->label);
-    put(p, ". ");
-    put(p, f->title);
-    put(p, "\n\n");
-    for (int line = 0; line < 2; line++) {
+    char out[TEXT_MAX];
+    for (size_t i = 0; i < g->columns; i++) {
+        write_string(p, "| ");
+        put_markdown(p, grid_heading(&g->column[i], out, sizeof out));
+        write_string(p, " ");
+    }
+    write_string(p, "|\n");
+    for (size_t i = 0; i < g->columns; i++)
+        write_string(p, g->column[i].right ? "|---:" : "|---");
+    write_string(p, "|\n");
+    for (size_t r = 0; r < g->rows; r++) {
+        for (size_t i = 0; i < g->columns; i++) {
+            const struct grid_cell *cell = grid_at(g, r, i);
+            write_string(p, cell->best ? "| **" : "| ");
+            put_markdown(p, grid_text(cell, out, sizeof out));
+            write_string(p, cell->best ? "** " : " ");
+        }
+        write_string(p, "|\n");
+    }
+}
+
+/* ---- TeX --------------------------------------------------------------------------------------- */
+
+/* Text with what TeX would take for its own written out. */
+static void put_tex(struct writer *p, const char *s)
+{
+    static const char *const other[][2] = {
+        {"\\", "\\textbackslash{}"}, {"~", "\\textasciitilde{}"}, {"^", "\\textasciicircum{}"},
+        {"×", "$\\times$"},          {"±", "$\\pm$"},             {"−", "$-$"},
+        {"∞", "$\\infty$"},          {"≤", "$\\le$"},             {"≥", "$\\ge$"},
+        {"–", "--"},                 {"…", "\\dots{}"},           {"·", "$\\cdot$"},
+        {"→", "$\\to$"},             {"<", "\\textless{}"},       {">", "\\textgreater{}"},
+    };
+    while (*s) {
+        size_t i = 0, n = 1;
+        for (; i < sizeof other / sizeof *other; i++)
+            if (!strncmp(s, other[i][0], n = strlen(other[i][0])))
+                break;
+        if (i < sizeof other / sizeof *other) {
+            write_string(p, other[i][1]);
+            s += n;
+            continue;
+        }
+        if (strchr("&%$#_{}", *s))
+            write_string(p, "\\");
+        write_bytes(p, *s == '\n' ? " " : s, 1);
+        s++;
+    }
+}
+
+static void cell_tex(struct writer *p, const struct grid_cell *cell)
+{
+    if (cell->half) {
+        write_format(p, cell->best ? "$\\mathbf{%s} \\pm %s$" : "$%s \\pm %s$", cell->text,
+                     cell->half);
+        return;
+    }
+    write_string(p, cell->best ? "\\textbf{" : "");
+    put_tex(p, cell->text);
+    write_string(p, cell->best ? "}" : "");
+}
+
+static void head_tex(struct writer *p, const struct grid *g)
+{
+    char out[TEXT_MAX];
+    write_string(p, "\\toprule\n");
+    for (size_t i = 0; i < g->columns; i++) {
+        write_string(p, i ? " & " : "");
+        put_tex(p, grid_heading(&g->column[i], out, sizeof out));
+    }
+    write_string(p, " \\\\\n\\midrule\n");
+}
+
+/* Ready to paste: booktabs; what is long breaks over pages. */
+static int table_tex(struct writer *p, const struct figure *f, const struct grid *g)
+{
+    bool breaks = g->rows > LONG_TABLE;
+    char *caption = figure_caption_plain(f, p->e);
+    if (!caption)
+        return -1;
+    write_format(p, "%% \\usepackage{booktabs%s}\n", breaks ? ",longtable" : "");
+    write_string(p, breaks ? "{\\small\n\\begin{longtable}{@{}"
+                           : "\\begin{table}\n\\centering\\small\n");
+    for (int turn = 0; turn < 2; turn++) { /* a longtable has its caption inside */
+        if (turn == (breaks ? 1 : 0)) {
+            write_string(p, "\\caption{\\textbf{");
+            put_tex(p, f->title);
+            write_string(p, ".} ");
+            put_tex(p, caption);
+            if (g->starred)
+                write_string(p, " Bold: the best of its like, and what the paired test does not "
+                                "tell apart from it.");
+            write_format(p, "}\\label{tab:%s}%s\n", f->name, breaks ? " \\\\" : "");
+        } else {
+            write_string(p, breaks ? "" : "\\begin{tabular}{@{}");
+            for (size_t i = 0; i < g->columns; i++)
+                write_string(p, g->column[i].right ? "r" : "l");
+            write_string(p, "@{}}\n");
+        }
+    }
+    head_tex(p, g);
+    write_string(p, breaks ? "\\endhead\n" : "");
+    for (size_t r = 0; r < g->rows; r++) {
+        /* In a folded table a rule parts what differs in its first key. */
+        if (r && g->folded && strcmp(grid_at(g, r, 0)->text, grid_at(g, r - 1, 0)->text))
+            write_string(p, "\\addlinespace\n");
+        for (size_t i = 0; i < g->columns; i++) {
+            write_string(p, i ? " & " : "");
+            cell_tex(p, grid_at(g, r, i));
+        }
+        write_string(p, " \\\\\n");
+    }
+    write_string(p, breaks ? "\\bottomrule\n\\end{longtable}}\n"
+                           : "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
+    free(caption);
+    return 0;
+}
+
+/* ---- samples ----------------------------------------------------------------------------------- */
+
+enum form { TEXT, MARKDOWN, TEX };
+
+static void put_in(struct writer *p, enum form form, const char *s)
+{
+    if (form == TEX)
+        put_tex(p, s);
+    else
+        write_string(p, s);
+}
+
+/* A text of a sample, each of its lines marked as quoted. */
+static void quoted(struct writer *p, enum form form, const char *s)
+{
+    write_string(p, form == TEX ? "\\begin{quote}" : form == MARKDOWN ? "> " : "  ");
+    for (s += strspn(s, " \n"); *s;) {
+        char line[2] = {*s++, 0};
+        if (*line == '\n')
+            write_string(p, form == TEX ? "\\\\\n" : form == MARKDOWN ? "  \n> " : "\n  ");
+        else if (form == TEX) { /* whole characters at a time */
+            size_t n = strcspn(s - 1, "\n");
+            char *part = strndup(s - 1, n);
+            put_tex(p, part ? part : "");
+            free(part);
+            s += n - 1;
+        } else {
+            write_string(p, line);
+        }
+    }
+    write_string(p, form == TEX ? "\\end{quote}\n" : "\n");
+}
+
+/* Each row under its titles, text after text. */
+static void samples(struct writer *p, const struct figure *f, enum form form)
+{
+    char out[TEXT_MAX];
+    for (size_t r = 0; r < f->table.rows; r++) {
+        write_string(p, form == TEX ? "\\paragraph{" : form == MARKDOWN ? "\n### " : "\n");
+        for (size_t i = 0; i < f->head.count; i++) {
+            const struct figure_column *c = figure_column_of(f, f->head.column[i]);
+            write_string(p, i ? ", " : "");
+            put_in(p, form, figure_text(c, table_cell(&f->table, r, c->column), out, sizeof out));
+        }
+        write_string(p, form == TEX ? "}\n" : form == MARKDOWN ? "\n\n" : "\n");
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
-            if (!figure_visible(f, c))
+            const struct cell *cell = table_cell(&f->table, r, c->column);
+            if (c->hidden || cell->type == CELL_NULL || figure_has(&f->head, c->column))
                 continue;
-            put(p, line ? "|" : "| ");
-            if (line) {
-                put(p, figure_numeric(f, c->column) ? "---:" : "---");
-            } else {
-                put_markdown(p, figure_heading(c, out, sizeof out));
-                put(p, " ");
-            }
+            write_string(p, form == TEX ? "\\textit{" : form == MARKDOWN ? "*" : "");
+            put_in(p, form, c->label);
+            write_string(p, form == TEX ? ":}\n" : form == MARKDOWN ? "*\n\n" : ":\n");
+            quoted(p, form, figure_text(c, cell, out, sizeof out));
+            write_string(p, form == MARKDOWN ? "\n" : "");
         }
-        put(p, "|\n");
     }
-    for (size_t r = 0; r < f->table.rows; r++) {
-        for (size_t i = 0; i < f->columns; i++) {
-            if (!figure_visible(f, &f->column[i]))
-                continue;
-            put(p, "| ");
-            put_markdown(p, text_at(f, &f->column[i], r, out));
-            put(p, " ");
-        }
-        put(p, "|\n");
+}
+
+/* ---- whole ------------------------------------------------------------------------------------- */
+
+static int put_figure(struct writer *p, const struct figure *f)
+{
+    enum form form = !strcmp(format, "md") ? MARKDOWN : !strcmp(format, "tex") ? TEX : TEXT;
+    struct grid *g = NULL;
+    int rc = 0;
+    if (!strcmp(format, "csv"))
+        return figure_csv(f, &p->text, p->e);
+    bool empty = figure_empty(f), shown = f->kind == FIGURE_SAMPLES;
+    if (form == MARKDOWN || shown)
+        write_format(p, form == MARKDOWN ? "## %s. %s\n\n" : form == TEX ? "%% %s. %s\n" : "%s. %s\n",
+                     f->label, f->title);
+    if (empty && form == TEX) {
+        write_format(p, "%% %s. %s: %s\n", f->label, f->title, f->caption);
+        return 0;
     }
-    if (*f->caption) {
-        put(p, "\n");
-        put(p, f->caption);
-        put(p, "\n");
+    if (shown) {
+        samples(p, f, form);
+    } else if (f->kind != FIGURE_TABLE || !empty) {
+        if (grid_new(&g, f, form == TEX, p->e))
+            return -1;
+        if (form == MARKDOWN)
+            table_markdown(p, g);
+        else
+            rc = form == TEX ? table_tex(p, f, g) : table_text(p, f, g);
+        grid_free(g);
     }
+    if (form == MARKDOWN && *f->caption)
+        write_format(p, "\n%s\n", f->caption);
+    return rc;
+}
+
+/* Each row's one text. */
+static int put_rows(struct writer *p, sqlite3 *db, const char *sql, const char *what,
+                    const char *between)
+{
+    struct table t = {0};
+    char number[64];
+    if (query_run(&t, db, sql, what, p->e))
+        return -1;
+    for (size_t r = 0; r < t.rows; r++) {
+        write_string(p, cell_exact(table_cell(&t, r, 0), number, sizeof number));
+        write_string(p, r + 1 < t.rows ? between : "\n");
+    }
+    table_free(&t);
+    return 0;
 }
 
 static int run(struct cli *c, struct error *e)
@@ -221,13 +380,16 @@ static int run(struct cli *c, struct error *e)
         return error_usage(e, "the database is missing: -D FILE");
     if (harness && (c->operands || c->output))
         return error_usage(e, "--lm-eval writes files of all results into its folder: no FOLDER, no -o");
-    bool csv = !strcmp(format, "csv");
+    bool csv = !strcmp(format, "csv"), methods = !strcmp(format, "methods"),
+         references = !strcmp(format, "references");
     if (csv && c->operands != 1)
         return error_usage(e, "csv holds one table: name one figure folder");
+    if ((methods || references) && c->operands)
+        return error_usage(e, "%s are of the whole database: no folders, please", format);
     sqlite3 *db = NULL;
     char **list = NULL;
     size_t found = 0;
-    struct page p = {.e = e};
+    struct writer p = {.e = e};
     int rc = -1;
     if (database_open(&db, database, e))
         goto out;
@@ -237,25 +399,23 @@ static int run(struct cli *c, struct error *e)
         found = 0;
         goto out;
     }
-    if (!c->operands && figure_folders(reports, &list, &found, e))
-        goto out;
-    size_t count = c->operands ? (size_t)c->operands : found;
-    for (size_t i = 0; i < count; i++) {
-        struct figure *f;
-        if (figure_load(&f, c->operands ? c->operand_list[i] : list[i], db, e))
+    if (methods || references) {
+        if (put_rows(&p, db, methods ? methods_sql : references_sql, format, methods ? " " : "\n"))
             goto out;
-        if (i)
-            put(&p, "\n");
-        int failed = 0;
-        if (csv)
-            failed = figure_csv(f, &p.text, e);
-        else if (!strcmp(format, "md"))
-            table_markdown(&p, f);
-        else
-            failed = table_text(&p, f);
-        figure_free(f);
-        if (failed)
+    } else {
+        if (!c->operands && figure_folders(reports, &list, &found, e))
             goto out;
+        size_t count = c->operands ? (size_t)c->operands : found;
+        for (size_t i = 0; i < count; i++) {
+            struct figure *f;
+            if (figure_load(&f, c->operands ? c->operand_list[i] : list[i], db, e))
+                goto out;
+            write_string(&p, i ? "\n" : "");
+            int failed = put_figure(&p, f);
+            figure_free(f);
+            if (failed)
+                goto out;
+        }
     }
     if (!p.failed)
         rc = output_file(c->output, p.text.data, p.text.length, e);
@@ -270,7 +430,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-table",
-        .revision = 1,
+        .revision = 2,
         .summary = "print figures of the database of results as tables",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -4,9 +4,12 @@
  * A chart's series point at cells. Each series of a numeric panel is one block of rows of the table;
  * a panel of categories gets a small table of its own, since there all series share their categories.
  * libxlsxwriter has no error bars of given lengths, so intervals are thin dashed series. */
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <xlsxwriter.h>
@@ -18,6 +21,7 @@
 #include "file.h"
 #include "memory.h"
 #include "output.h"
+#include "parts.h"
 #include "query.h"
 
 enum {
@@ -971,21 +975,18 @@ out:
     return rc;
 }
 
-/* Writes the book to a temporary file, reads it back, and puts it out whole. */
+/* Writes the book into memory, reads it back, and puts it out whole. */
 static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t count,
                       struct error *e)
 {
     const char *dir = getenv("TMPDIR");
-    char *path = path_join(dir && *dir ? dir : "/tmp", "kick-workbook-XXXXXX", e), *data = NULL;
+    char path[64], *data = NULL;
     size_t n;
-    int rc = -1, fd = path ? mkstemp(path) : -1;
-    if (fd < 0) {
-        if (path)
-            error_set(e, "%s: cannot make a temporary file: set TMPDIR", path);
-        free(path);
-        return -1;
-    }
-    close(fd);
+    int rc = -1;
+    const int fd = memfd_create("workbook", MFD_CLOEXEC);
+    if (fd < 0)
+        return error_set(e, "no memory for the workbook: %s", strerror(errno));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     struct book b = {.db = db, .e = e};
     lxw_workbook_options how = {.tmpdir = (char *)(dir && *dir ? dir : NULL)};
     b.w = workbook_new_opt(path, &how);
@@ -996,12 +997,14 @@ static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t co
     lxw_error closed = workbook_close(b.w); /* frees it, too */
     if (failed && !e->text[0])
         error_set(e, "the workbook: %s", lxw_strerror(b.status));
+    if (!failed && parts_lost())
+        failed = error_set(e, "the workbook: a temporary file: cannot write or read it: %s; set TMPDIR",
+                           strerror(parts_lost()));
     if (!failed && (b.status || closed))
         failed = error_set(e, "the workbook: %s", lxw_strerror(b.status ? b.status : closed));
     if (!failed && !file_read(path, FILE_MAX, &data, &n, e))
         rc = output_file(c->output, data, n, e);
-    unlink(path);
-    free(path);
+    close(fd);
     free(data);
     return rc;
 }

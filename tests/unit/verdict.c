@@ -79,8 +79,7 @@ static void qualities(void **unused)
         "8 9\n7 6\n5 4\n3 2\nBecause.",
         "8 9\n\n7, 6\n\n(5, 4)\n3/10 2/10",
         "Coherence: 8 9\nConsistency: 7 6\nFluency: 5 4\nRelevance: 3 2",
-        "1 thing first\n**Relevance:** 3 2\n**Fluency:** 5 4\n**Consistency:** 7 6\n"
-        "**Coherence:** 8 9",
+        "1 thing first\n**Relevance:** 3 2\n**Fluency:** 5 4\n**Consistency:** 7 6\n**Coherence:** 8 9",
         "* Coherence = 8 9\n* Consistency = 7 6\n* Fluency = 5 4\n* Relevance = 3 2",
     };
     static const char *const bad[] = {

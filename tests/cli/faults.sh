@@ -1,0 +1,36 @@
+# A sample of tests/long/faults.sh: of each program's small run, a few calls of each kind fail once.
+. tests/cli/lib.bash
+. tests/fault/runs.bash
+if [ ! -e "$KICK_BUILD/tests/fault.so" ] || [ "${KICK_BUILD%san}" != "$KICK_BUILD" ]; then
+    echo "skip faults: the sanitizers have a malloc of their own"
+    exit 0
+fi
+fixtures >"$work/log" 2>&1 || { echo "not ok small runs"; cat "$work/log"; exit 1; }
+
+# Every program has a small run; the front end and the benchmark make nothing that could be lost.
+known=" kick kick-bench "
+know() { known+="kick-${1%%:*} "; }
+runs know
+for program in "$KICK_BUILD"/bin/*; do
+    [[ $known == *" ${program##*/} "* ]] || echo "not ok ${program##*/} has no small run in tests/fault/runs.bash"
+done
+
+few() { [[ $1 != *:* ]] && tried "$@"; }
+for fault in memory,fail:3 write,fail:1 read,short:1 rename,kill:1; do
+    most=${fault#*:} fault=${fault%:*} sum=()
+    runs few >"$work/found"
+    if [ "${sum[survivors]:-0}" -eq 0 ] && [ "${sum[failed]:-0}" -gt 25 ]; then
+        echo "ok $fault: ${sum[failed]} calls, ${sum[refused]} refused, $((sum[unharmed])) unharmed, $((sum[resumed])) resumed"
+    else
+        echo "not ok $fault: ${sum[survivors]:-0} of ${sum[failed]:-0} survived"
+        cat "$work/found"
+    fi
+done
+
+# File systems without files that have no name (NFS): a temporary name does, and goes.
+mkdir "$work/nameless"
+exec 9<>"$work/page"
+truncate -s 2M "$work/page"
+check "stdin is kept where files have names" bash -c 'KICK_FAULT=open,unnamed,1 KICK_FAULT_FD=9 \
+    LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so TMPDIR=$1 kick-ingest-text -o "$1/x.kick" <"$2"' _ "$work/nameless" "$work/f/t.txt.gz"
+check "and nothing else is left there" test "$(ls -A "$work/nameless")" = x.kick
