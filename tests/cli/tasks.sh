@@ -185,6 +185,24 @@ kick-analyze-compare -D "$work/r1.db"
 check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
 check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
 refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
+printf 'One day a cat saw a big dog. The dog ran to the park and the cat was happy. They played all day.\n%.0s' 1 2 3 4 >"$work/cal.txt"
+kick-ingest-text -f lines "$work/cal.txt" -o "$work/cal.kick"
+for seed in 0 1 2; do
+    kick-prune-wanda -s 0.6 -c "$work/cal.kick" --draw counter -n 2 -l 16 -S $seed "$work/s.kick" -o "$work/w.kick"
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/w.kick" -o "$work/seed-$seed.kick"
+done
+kick-analyze-load -D "$work/seeds.db" "$work/choice-s.kick" "$work"/seed-*.kick
+kick-analyze-compare -D "$work/seeds.db"
+cat >"$work/claims.sql" <<'END'
+-- claim joined: Three seeds are one row of three, and three rows that are part of it.
+SELECT 1 AS effect, iif((SELECT count(*) FROM comparison WHERE metric = 'strict' AND seeds = 3 AND NOT joined) = 1 AND
+    (SELECT count(*) FROM comparison WHERE metric = 'strict' AND joined) = 3 AND
+    (SELECT count(*) FROM compared WHERE metric = 'strict') = 1, 1, -1) AS low, 2 AS high;
+-- claim mean: Its drop is the mean of theirs.
+SELECT 1 AS effect, iif(abs(avg(a.drop_value) - b.drop_value) < 1e-12 AND b.low < b.high, 1, -1) AS low, 2 AS high
+FROM comparison AS a JOIN compared AS b ON b.metric = a.metric WHERE a.metric = 'strict' AND a.joined;
+END
+check "analyze-compare: three seeds are joined" test "$(kick-analyze-claims -D "$work/seeds.db" -f "$work/claims.sql" | grep -c '^holds')" = 2
 cat >"$work/claims.sql" <<'END'
 -- claim yes: Two is above one.
 SELECT 2 AS effect, 1.5 AS low, 2.5 AS high;
