@@ -190,7 +190,8 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, bo
     uint64_t limit = SPILL;
     if (p->cli && p->cli->mem_max && p->cli->mem_max / 2 < limit)
         limit = p->cli->mem_max / 2;
-    const uint64_t need = source_memory(s, pool) + (bytes > limit ? 0 : bytes) + cached +
+    const uint64_t need = source_memory(s, pool, forward_logits_bytes(m, p->row[p->count])) +
+                          (bytes > limit ? 0 : bytes) + cached +
                           forward_bytes(m, p->row[p->count], longest, pool_threads(pool));
     if (p->cli && cli_memory(p->cli, need, e))
         return -1;
