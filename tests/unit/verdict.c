@@ -73,7 +73,7 @@ static void pairs(void **unused)
         {"The roots are 2 and 3.\nFinal scores: 7, 8\nThat is all.", 7, 8},
         {"Both are right.\n```\n(7, 8)\n```", 7, 8},
         {"| Assistant 1 | Assistant 2 |\n|---|---|\n| 7 | 8 |", 0, 0},
-        {"{\"assistant_1\": 7, \"assistant_2\": 8}", 0, 0},
+        {"{\"assistant_1\": 7, \"assistant_2\": 8}", 7, 8},
         {"7,5 8,5", 0, 0},
         {"2024 2025", 0, 0},
         {"7th 8th", 0, 0},
