@@ -165,7 +165,7 @@ static bool ends_score(struct text t)
     static const char *const words[] = {"and", "while", "whereas", "but", "points", "point", "vs",
                                         "assistant"};
     skip_decoration(&t);
-    if (t.p == t.end || strchr("\n.,;:)]}|/-", *t.p) || (unsigned char)*t.p >= 0x80)
+    if (t.p == t.end || strchr("\n.,;:()[]{}|/-", *t.p) || (unsigned char)*t.p >= 0x80)
         return true;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (take_word(&t, words[i]))
