@@ -25,7 +25,7 @@ cat >"$work/fb.json" <<'END'
 {"Questions":[{"Question-ID":"q1","RawQuestion":"Who?","Parses":[{"Answers":[{"AnswersName":["Ann","Anna"]}]},{"Answers":[{"AnswersName":["Bob"]}]}]},
 {"Question-ID":"q2","RawQuestion":"When?","Parses":[]}]}
 END
-refuses "freebaseqa: a question without parses is named" 1 "question 1: q2 has no parses" \
+refuses "freebaseqa: a question without parses is named" 1 "fb.json: line 2: q2 has no parses" \
     kick-ingest-freebaseqa "$work/fb.json" -o "$work/x.kick"
 kick-ingest-freebaseqa --skip-bad "$work/fb.json" -o "$work/x.kick" 2>/dev/null
 check "freebaseqa: first parse and all parses" has "$work/x.kick" \
@@ -72,6 +72,32 @@ printf '%s\n' '{"doc_id":0,"doc":{},"target":"b","arguments":{"gen_args_0":{"arg
     kick-ingest-tasks - -o "$work/x.kick"
 check "tasks: lm-evaluation-harness generation" has "$work/x.kick" \
     '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"]}'
+
+# Each reader: what is malformed is named by file and line, and counted with --skip-bad.
+malformed() { # NAME FILE LINE BAD READER OPERAND: the first malformed row, how many there are
+    refuses "$1: file and line" 1 "$2: line $3: " "$5" "$6" -o "$work/x.kick"
+    "$5" --skip-bad "$6" -o "$work/x.kick" 2>/dev/null
+    check "$1: --skip-bad counts" has "$work/x.kick" "\"bad\":$4}"
+}
+mkdir -p "$work/bad/test" "$work/bad/dev" "$work/bad/cnn/mid"
+printf 'Q,1,2,3,4,A\nQ,\xff,2,3,4,A\nQ,\0,2,3,4,A\n' >"$work/bad/test/anatomy_test.csv"
+printf 'Q,1,2,3,4,A\n' >"$work/bad/dev/anatomy_dev.csv"
+malformed "mmlu, not UTF-8" anatomy_test.csv 2 2 kick-ingest-mmlu "$work/bad"
+printf '{"Questions":[{"Question-ID":"a\\"]","RawQuestion":"Q?","Parses":[{"Answers":[{"AnswersName":["x"]}]}]},\n\n{},\n7, {"RawQuestion":\n[]}]}' >"$work/bad/f.json"
+malformed freebaseqa f.json 3 3 kick-ingest-freebaseqa "$work/bad/f.json"
+printf '{"Data":[\n{"QuestionId":"t","Question":"Q?","Answer":{"Aliases":["x"]}},\n{"QuestionId":"u"}]}' >"$work/bad/t.json"
+malformed triviaqa t.json 3 1 kick-ingest-triviaqa "$work/bad/t.json"
+printf "Q?\t['x']\nQ?\t['\xff']\nQ?\n" >"$work/bad/t.txt"
+malformed "triviaqa, tabs" t.txt 2 2 kick-ingest-triviaqa "$work/bad/t.txt"
+printf '{"article":"A.","highlights":"B"}\n{"article":"\xff","highlights":"B"}\n{' >"$work/bad/c.jsonl"
+malformed "cnndm, rows" c.jsonl 2 2 kick-ingest-cnndm "$work/bad/c.jsonl"
+printf 'A.\n' >"$work/bad/cnn/mid/a.story"
+printf 'A.\n\nB\xff\n' >"$work/bad/cnn/mid/b.story"
+malformed "cnndm, stories" b.story 3 1 kick-ingest-cnndm "$work/bad/cnn"
+printf '{"question_id":1,"text":"Q?"}\n\n{"question_id":2,"turns":["a","b","c"]}\n"x"\n' >"$work/bad/m.jsonl"
+malformed mtbench m.jsonl 3 2 kick-ingest-mtbench "$work/bad/m.jsonl"
+printf '{"question":"Q?","options":["a","b"],"answer":1}\n{"question":"Q?","options":["a","b"],"answer":2}\n{"question":7}\n' >"$work/bad/k.jsonl"
+malformed tasks k.jsonl 2 2 kick-ingest-tasks "$work/bad/k.jsonl"
 
 cat >"$work/samples.jsonl" <<'END'
 {"doc_id":0,"doc":{},"target":" ran to the park.","arguments":{"gen_args_0":{"arg_0":"Tom","arg_1":" ran to the park."},"gen_args_1":{"arg_0":"Lily","arg_1":" ran to the park."}},"filtered_resps":[[-3.0,false],[-2.0,false]],"filter":"none","acc":0.0}
