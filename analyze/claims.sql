@@ -138,19 +138,20 @@ WHERE rk.task = 'retrieval' AND rk.mode = 'closed' AND k.metric = 'strict' AND k
   AND v.compression = 'unstructured' AND abs(v.sparsity_target - 0.5) < 0.001;
 
 -- claim learning-by-heart-suffers: At 50 % sparsity humanities and social sciences lose more than STEM.
-SELECT avg(x.lost) FILTER (WHERE x.other) - avg(x.lost) FILTER (WHERE NOT x.other) AS effect,
-       (avg(x.lost * x.lost) FILTER (WHERE x.other) - avg(x.lost) FILTER (WHERE x.other) * avg(x.lost) FILTER (WHERE x.other)) /
-       (count(*) FILTER (WHERE x.other) - 1) +
-       (avg(x.lost * x.lost) FILTER (WHERE NOT x.other) - avg(x.lost) FILTER (WHERE NOT x.other) * avg(x.lost) FILTER (WHERE NOT x.other)) /
-       (count(*) FILTER (WHERE NOT x.other) - 1) AS variance
-FROM (SELECT c.result_id, json_extract(a.record, '$.discipline') <> 'STEM' AS other, a.strict_score - b.strict_score AS lost
+-- The variances are those of unpaired shares, which is cautious.
+SELECT sum(x.lost) FILTER (WHERE x.other) / sum(x.n) FILTER (WHERE x.other) -
+       sum(x.lost) FILTER (WHERE NOT x.other) / sum(x.n) FILTER (WHERE NOT x.other) AS effect,
+       sum(x.spread) FILTER (WHERE x.other) / sum(x.n) FILTER (WHERE x.other) / sum(x.n) FILTER (WHERE x.other) +
+       sum(x.spread) FILTER (WHERE NOT x.other) / sum(x.n) FILTER (WHERE NOT x.other) / sum(x.n) FILTER (WHERE NOT x.other) AS variance
+FROM (SELECT c.result_id, s.part <> 'STEM' AS other, s.item_count AS n, s.item_count * (d.mean - s.mean) AS lost,
+             s.item_count * (d.mean * (1 - d.mean) + s.mean * (1 - s.mean)) AS spread
       FROM compared AS c JOIN result AS r ON r.id = c.result_id JOIN variant AS v ON v.id = r.variant_id
-      JOIN item AS a ON a.result_id = c.dense_result_id JOIN item AS b ON b.result_id = c.result_id AND b.item = a.item
+      JOIN score AS s ON s.result_id = c.result_id AND s.rule = 'strict' AND s.part_kind = 'discipline'
+      JOIN score AS d ON d.result_id = c.dense_result_id AND d.rule = 'strict' AND d.part_kind = 'discipline' AND d.part = s.part
       WHERE r.task = 'choice' AND c.metric = 'strict' AND v.compression = 'unstructured'
-        AND abs(v.sparsity_target - 0.5) < 0.001 AND a.strict_score IS NOT NULL AND b.strict_score IS NOT NULL
-        AND json_extract(a.record, '$.discipline') IN ('STEM', 'humanities', 'social sciences')) AS x
-GROUP BY x.result_id HAVING count(*) FILTER (WHERE x.other) > 1 AND count(*) FILTER (WHERE NOT x.other) > 1
-ORDER BY x.result_id;
+        AND abs(v.sparsity_target - 0.5) < 0.001 AND s.part IN ('STEM', 'humanities', 'social sciences')
+      ORDER BY c.result_id, s.part) AS x
+GROUP BY x.result_id HAVING count(*) = 3 ORDER BY x.result_id;
 
 -- claim magnitude-keeps-up: Up to 20 % sparsity magnitude pruning is within 5 % of Wanda and SparseGPT on multiple choice.
 SELECT 0.05 * m.dense_value - (m.drop_value - w.drop_value) AS effect, 0.05 * m.dense_value - (m.high - w.low) AS low,
