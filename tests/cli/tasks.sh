@@ -119,6 +119,28 @@ printf '%s\n' '{"doc_id":0,"doc":{"answer":"b"},"arguments":{"gen_args_0":{"arg_
 check "tasks: one stop string, most new tokens, the document's answer" has "$work/x.kick" \
     '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"],"max_new":9}'
 
+# The embedded model: from raw files to scores on a pipe, the same bytes however it runs.
+printf '{"Questions":[%s{"Question-ID":"z","RawQuestion":"Where is it?","Parses":[{"Answers":[{"AnswersName":["Oxria"]}]}]}]}' \
+    "$(for i in 1 2 3 4 5; do echo '{"Question-ID":"'$i'","RawQuestion":"In which town is the mill '$i'?","Parses":[{"Answers":[{"AnswersName":["Alfield"]}]}]},'; done)" >"$work/e.json"
+printf '{"question":"Where is it?","aliases":["Oxria"],"wiki":"It is in Oxria. %s"}\n' one two three four >"$work/e.jsonl"
+for i in 1 2 3 4; do printf '{"question_id":%d,"turns":["Tell me about the mill %d.","And more."]}\n' $i $i; done >"$work/e-chat.jsonl"
+printf 'The old mason had lost the bells.\n\nIt rained all day.\n\n@highlight\n\nBells lost\n' >"$work/cnn/mid/y.story"
+printf 'Where?,a,b,c,d,A\nWho?,a,b,c,d,B\n' >"$work/mmlu/test/anatomy_test.csv"
+kick-ingest-freebaseqa "$work/e.json" -o "$work/e-factoid.kick"
+kick-ingest-tasks "$work/e.jsonl" -o "$work/e-retrieval.kick"
+kick-ingest-mtbench "$work/e-chat.jsonl" -o "$work/e-chat.kick"
+kick-ingest-cnndm "$work/cnn" -o "$work/e-summary.kick"
+kick-ingest-mmlu "$work/mmlu" -o "$work/e-choice.kick"
+for t in factoid choice retrieval summary chat; do
+    for run in "-j1 -B1" "-j2 -B32"; do
+        [ $t = choice ] && run=${run% *}
+        kick-ingest-model -q data/models/small | kick-eval-$t $run -d "$work/e-$t.kick" >"$work/e$run.kick"
+    done
+    [ $t = choice ] && mv "$work/e-j1.kick" "$work/e-j1 -B1.kick" && mv "$work/e-j2.kick" "$work/e-j2 -B32.kick"
+    check "embedded, $t: a summary, and -j1 -B1 = -j2 -B32" \
+        bash -c 'zstdcat "$1" | grep -q "^{\"summary\"" && cmp "$1" "$2"' _ "$work/e-j1 -B1.kick" "$work/e-j2 -B32.kick"
+done
+
 need "$shared/real/datasets" "real data sets"
 real=$shared/real/datasets
 for s in dev:285 val:1531 test:14042; do
