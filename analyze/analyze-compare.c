@@ -2,12 +2,14 @@
  * paired (compare.sql says what is kept). Drop with a percentile bootstrap interval over items, or
  * windows of perplexity; exact McNemar, flips and all-flips for scores of 0 and 1; Holm within task,
  * data, metric and model; the smallest drop that could have been detected; and the paper's matching
- * rule, not more than 5 % below dense: first failure, last pass and break point along a sweep. */
+ * rule, not more than 5 % below dense: first failure, last pass and break point along a sweep.
+ * Results that differ in their seeds only are also joined: then seeds and items are drawn. */
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "cli.h"
 #include "fmath.h"
@@ -27,6 +29,8 @@ extern const char compare_sql[];
 
 #define LEVEL 0.95
 #define MATCHING 0.95
+#define ALPHA 0.05
+#define POWER 0.8
 
 enum { SWEEP_DRAWS = 1000 };
 
@@ -49,16 +53,20 @@ static const char *const judge_metrics[] = {"coherence", "consistency", "fluency
 /* A comparison: metric by metric of one result. */
 struct row {
     char *result, *dense, *family, *sweep; /* family: of Holm; sweep: of the curve */
+    char *work;                            /* all that was done, but for the seeds */
     const char *metric;
     bool nll;
     double x; /* place on the sweep's axis; NaN: on none */
     bool bits;
-    size_t n;
-    double *theirs, *ours; /* (n): dense, compressed */
+    size_t n, seeds;
+    bool joined;           /* part of a row of several seeds */
+    uint64_t *item;        /* (n): digests of the items' names */
+    double *theirs, *ours; /* (seeds, n): dense, compressed */
     double value, dense_value, detectable;
     struct bootstrap drop;
     bool binary;
     struct flips flips;
+    double flipped, all_flipped; /* shares */
     struct mcnemar test;
     double holm;
 };
@@ -70,7 +78,7 @@ struct work {
     size_t count, capacity;
     uint32_t *index; /* draws of the last n */
     size_t drawn;
-    struct random_key key;
+    struct random_key key, seeds; /* of the draws of items, and of seeds */
 };
 
 static int db_error(const struct work *w, struct error *e)
@@ -102,7 +110,7 @@ static struct row *new_row(struct work *w, struct error *e)
         w->list = list;
         w->capacity = n;
     }
-    w->list[w->count] = (struct row){.x = NAN, .holm = NAN};
+    w->list[w->count] = (struct row){.x = NAN, .holm = NAN, .seeds = 1, .flipped = NAN, .all_flipped = NAN};
     return &w->list[w->count++];
 }
 
@@ -112,6 +120,8 @@ static void row_free(struct row *r)
     free(r->dense);
     free(r->family);
     free(r->sweep);
+    free(r->work);
+    free(r->item);
     free(r->theirs);
     free(r->ours);
 }
@@ -139,7 +149,8 @@ static const char *answer_of(sqlite3_stmt *s, int output, const json_t *record, 
     return column_text(s, output);
 }
 
-static int add_pair(struct row *r, size_t *capacity, double theirs, double ours, struct error *e)
+static int add_pair(struct row *r, size_t *capacity, uint64_t item, double theirs, double ours,
+                    struct error *e)
 {
     if (r->n == *capacity) {
         const size_t n = *capacity ? 2 * *capacity : 64;
@@ -151,8 +162,13 @@ static int add_pair(struct row *r, size_t *capacity, double theirs, double ours,
         if (!b)
             return -1;
         r->ours = b;
+        uint64_t *c = memory_resize(r->item, n, sizeof *c, "scores", e);
+        if (!c)
+            return -1;
+        r->item = c;
         *capacity = n;
     }
+    r->item[r->n] = item;
     r->theirs[r->n] = theirs;
     r->ours[r->n++] = ours;
     return 0;
@@ -166,7 +182,7 @@ static int read_items(struct work *w, struct row *r, struct error *e)
     int got, result = -1;
     if (prepare(w,
                 "SELECT a.strict_score, a.paper_score, a.output, a.record, b.strict_score, "
-                "b.paper_score, b.output, b.record FROM item AS a JOIN item AS b ON b.item = a.item "
+                "b.paper_score, b.output, b.record, a.item FROM item AS a JOIN item AS b ON b.item = a.item "
                 "WHERE a.result_id = ?1 AND b.result_id = ?2 ORDER BY a.item",
                 &s, e))
         goto out;
@@ -178,11 +194,12 @@ static int read_items(struct work *w, struct row *r, struct error *e)
         const double x = metric_of(s, 0, a, r->metric), y = metric_of(s, 4, b, r->metric);
         int failed = 0;
         if (isfinite(x) && isfinite(y)) {
+            const char *item = column_text(s, 8);
             r->binary = r->binary && (x == 0 || x == 1) && (y == 0 || y == 1);
             if (r->binary)
                 flips_add(&r->flips, x == 1, y == 1,
                           !strcmp(answer_of(s, 2, a, r->metric), answer_of(s, 6, b, r->metric)));
-            failed = add_pair(r, &capacity, x, y, e);
+            failed = add_pair(r, &capacity, XXH3_64bits(item, strlen(item)), x, y, e);
         }
         json_decref(a);
         json_decref(b);
@@ -202,8 +219,8 @@ static int read_windows(struct work *w, struct row *r, struct error *e)
     size_t capacity = 0;
     int got, result = -1;
     if (prepare(w,
-                "SELECT a.nll_sum_nats / (a.token_count - 1), b.nll_sum_nats / (b.token_count - 1) "
-                "FROM window AS a JOIN window AS b ON b.window = a.window WHERE a.result_id = ?1 "
+                "SELECT a.nll_sum_nats / (a.token_count - 1), b.nll_sum_nats / (b.token_count - 1), "
+                "a.window FROM window AS a JOIN window AS b ON b.window = a.window WHERE a.result_id = ?1 "
                 "AND b.result_id = ?2 AND a.token_count > 1 AND a.nll_sum_nats IS NOT NULL AND "
                 "b.nll_sum_nats IS NOT NULL ORDER BY a.window",
                 &s, e))
@@ -211,7 +228,8 @@ static int read_windows(struct work *w, struct row *r, struct error *e)
     sqlite3_bind_text(s, 1, r->dense, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, r->result, -1, SQLITE_STATIC);
     while ((got = sqlite3_step(s)) == SQLITE_ROW)
-        if (add_pair(r, &capacity, sqlite3_column_double(s, 0), sqlite3_column_double(s, 1), e))
+        if (add_pair(r, &capacity, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_double(s, 0),
+                     sqlite3_column_double(s, 1), e))
             goto out;
     result = got == SQLITE_DONE ? 0 : db_error(w, e);
 out:
@@ -220,7 +238,7 @@ out:
 }
 
 /* Columns of the query over pairs of results. */
-enum { RESULT, DENSE, TASK, JUDGE, FAMILY, METHOD, COMPRESSION, SPARSITY, BITS, GROUP, STEPS };
+enum { RESULT, DENSE, TASK, JUDGE, FAMILY, METHOD, COMPRESSION, SPARSITY, BITS, GROUP, WORK };
 
 static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, struct error *e)
 {
@@ -233,6 +251,7 @@ static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, stru
     r->nll = !strcmp(metric, "nll_mean");
     r->result = strdup(column_text(s, RESULT));
     r->dense = strdup(column_text(s, DENSE));
+    r->work = strdup(column_text(s, WORK));
     const char *parts[] = {column_text(s, FAMILY), metric, column_text(s, METHOD)};
     size_t size = 3;
     for (int i = 0; i < 3; i++)
@@ -249,7 +268,7 @@ static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, stru
     }
     size += strlen(place);
     r->sweep = memory_new(size, 1, "a name", e);
-    if (!r->result || !r->dense || !r->family || !r->sweep)
+    if (!r->result || !r->dense || !r->work || !r->family || !r->sweep)
         return error_set(e, "no memory for a comparison");
     snprintf(r->family, size, "%s\t%s", parts[0], metric);
     snprintf(r->sweep, size, "%s\t%s\t%s%s", parts[0], metric, parts[2], place);
@@ -266,17 +285,25 @@ static int read_pairs(struct work *w, struct error *e)
 {
     sqlite3_stmt *s = NULL;
     int got, result = -1;
+    /* Where the dense model was asked with several seeds, the one with the same seed; else the least.
+     * work: the steps without their seeds; what a method was calibrated on belongs to it. */
     if (prepare(w,
+                "WITH s AS (SELECT r.*, (SELECT json_extract(p.options, '$.seed') FROM step AS p WHERE "
+                "p.result_id = r.id AND p.program LIKE 'eval-%' ORDER BY p.position LIMIT 1) AS seed "
+                "FROM result AS r) "
                 "SELECT r.id, d.id, r.task, r.judge, v.checkpoint_id || char(9) || r.task || "
                 "char(9) || ifnull(r.mode, '') || char(9) || ifnull(r.judge, '') || char(9) || "
                 "r.data_digest || char(9) || r.definition, v.method, v.compression, "
-                "v.sparsity_target, v.bits, v.group_columns, v.steps "
-                "FROM result AS r JOIN variant AS v ON v.id = r.variant_id "
-                "JOIN result AS d ON d.variant_id = v.checkpoint_id AND d.task = r.task AND "
+                "v.sparsity_target, v.bits, v.group_columns, (SELECT group_concat(x, char(10)) FROM "
+                "(SELECT p.program || json_remove(p.options, '$.seed') || CASE WHEN p.program LIKE "
+                "'prune-%' OR p.program LIKE 'quantize-%' THEN p.sides ELSE '' END AS x FROM step AS p "
+                "WHERE p.result_id = r.id ORDER BY p.position)) "
+                "FROM s AS r JOIN variant AS v ON v.id = r.variant_id "
+                "JOIN s AS d ON d.variant_id = v.checkpoint_id AND d.task = r.task AND "
                 "d.mode IS r.mode AND d.judge IS r.judge AND d.data_digest = r.data_digest AND "
                 "d.definition = r.definition WHERE v.id <> v.checkpoint_id "
                 "ORDER BY 5, v.method, v.compression, v.group_columns, v.sparsity_target, "
-                "v.bits DESC, r.id",
+                "v.bits DESC, r.id, d.seed IS NOT r.seed, d.seed, d.id",
                 &s, e))
         goto out;
     while ((got = sqlite3_step(s)) == SQLITE_ROW) {
@@ -285,8 +312,9 @@ static int read_pairs(struct work *w, struct error *e)
         const char *const *list = !strcmp(task, "perplexity") ? nll
                                   : sqlite3_column_type(s, JUDGE) != SQLITE_NULL ? judge_metrics
                                                                                  : task_metrics;
-        if (!strcmp(task, "divergence"))
-            continue; /* is against the dense model already */
+        if (!strcmp(task, "divergence") ||
+            (w->count && !strcmp(w->list[w->count - 1].result, column_text(s, RESULT))))
+            continue; /* is against the dense model already; or has its dense result */
         for (; *list; list++)
             if (read_metric(w, s, *list, e))
                 goto out;
@@ -294,6 +322,139 @@ static int read_pairs(struct work *w, struct error *e)
     result = got == SQLITE_DONE ? 0 : db_error(w, e);
 out:
     sqlite3_finalize(s);
+    return result;
+}
+
+/* ---- seeds -------------------------------------------------------------------------------------
+ */
+
+static int item_compare(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Places of the first row's items in each row, (rows, n), for those that all have; *kept: how many. */
+static int common_items(const struct row *const *list, size_t rows, size_t *place, size_t *kept,
+                        struct error *e)
+{
+    const size_t n = list[0]->n;
+    size_t longest = 0;
+    for (size_t s = 0; s < rows; s++)
+        longest = list[s]->n > longest ? list[s]->n : longest;
+    uint64_t(*sorted)[2] = memory_new(longest, sizeof *sorted, "items", e);
+    bool *all = memory_new(n, sizeof *all, "items", e);
+    if (!sorted || !all) {
+        free(sorted);
+        free(all);
+        return -1;
+    }
+    for (size_t s = 0; s < rows; s++) {
+        for (size_t i = 0; i < list[s]->n; i++) {
+            sorted[i][0] = list[s]->item[i];
+            sorted[i][1] = i;
+        }
+        qsort(sorted, list[s]->n, sizeof *sorted, item_compare);
+        for (size_t i = 0; i < n; i++) {
+            const uint64_t *at =
+                bsearch(&list[0]->item[i], sorted, list[s]->n, sizeof *sorted, item_compare);
+            all[i] = at && (s == 0 || all[i]);
+            place[s * n + i] = at ? at[1] : 0;
+        }
+    }
+    *kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t s = 0; all[i] && s < rows; s++)
+            place[s * n + *kept] = place[s * n + i];
+        *kept += all[i];
+    }
+    free(sorted);
+    free(all);
+    return 0;
+}
+
+static char *copy_text(const char *text, struct error *e)
+{
+    char *copy = strdup(text);
+    if (!copy)
+        error_set(e, "no memory for a comparison");
+    return copy;
+}
+
+/* One row of several seeds' rows. */
+static int join(struct work *w, const size_t *member, size_t rows, struct error *e)
+{
+    const struct row **list = memory_new(rows, sizeof *list, "seeds", e);
+    struct row *r = new_row(w, e); /* moves the list */
+    size_t *place = NULL, kept = 0;
+    int result = -1;
+    if (!list || !r)
+        goto out;
+    for (size_t s = 0; s < rows; s++)
+        list[s] = &w->list[member[s]];
+    const struct row *first = list[0];
+    const size_t n = first->n;
+    place = memory_new(rows, n * sizeof *place, "seeds", e);
+    r->metric = first->metric;
+    r->nll = first->nll;
+    r->x = first->x;
+    r->bits = first->bits;
+    r->seeds = rows;
+    if (!place || common_items(list, rows, place, &kept, e) ||
+        !(r->result = copy_text(first->result, e)) || !(r->dense = copy_text(first->dense, e)) ||
+        !(r->family = copy_text(first->family, e)) || !(r->sweep = copy_text(first->sweep, e)) ||
+        !(r->work = copy_text(first->work, e)))
+        goto out;
+    r->n = kept;
+    r->theirs = memory_new(rows, (kept + 1) * sizeof *r->theirs, "seeds", e);
+    r->ours = memory_new(rows, (kept + 1) * sizeof *r->ours, "seeds", e);
+    if (!r->theirs || !r->ours)
+        goto out;
+    if (first->binary)
+        r->flipped = r->all_flipped = 0;
+    for (size_t s = 0; s < rows; s++) {
+        const struct flips *f = &list[s]->flips;
+        const size_t changed = f->right_to_wrong + f->wrong_to_right;
+        for (size_t i = 0; i < kept; i++) {
+            r->theirs[s * kept + i] = list[s]->theirs[place[s * n + i]];
+            r->ours[s * kept + i] = list[s]->ours[place[s * n + i]];
+        }
+        r->flipped += (double)changed / (double)(f->n * rows);
+        r->all_flipped += (double)(changed + f->wrong_to_other) / (double)(f->n * rows);
+    }
+    result = 0;
+out:
+    free(list);
+    free(place);
+    return result;
+}
+
+/* Results that differ in nothing but seeds. Where they have no item in common they stay apart. */
+static int join_seeds(struct work *w, struct error *e)
+{
+    const size_t count = w->count;
+    size_t *member = memory_new(count, sizeof *member, "seeds", e);
+    int result = -1;
+    for (size_t i = 0; member && i < count; i++) {
+        size_t rows = 0;
+        for (size_t j = i; !w->list[i].joined && j < count; j++)
+            if (w->list[j].metric == w->list[i].metric && !strcmp(w->list[j].work, w->list[i].work) &&
+                !strcmp(w->list[j].family, w->list[i].family))
+                member[rows++] = j;
+        if (rows < 2)
+            continue;
+        if (join(w, member, rows, e))
+            goto out;
+        if (w->list[w->count - 1].n == 0) {
+            row_free(&w->list[--w->count]);
+            continue;
+        }
+        for (size_t j = 0; j < rows; j++)
+            w->list[member[j]].joined = true;
+    }
+    result = member ? 0 : -1;
+out:
+    free(member);
     return result;
 }
 
@@ -324,21 +485,27 @@ static int need_draws(struct work *w, size_t n, struct error *e)
 
 static int compare_row(struct work *w, struct row *r, struct error *e)
 {
-    double *drop = memory_new(r->n, sizeof *drop, "scores", e);
+    const size_t values = r->seeds * r->n;
+    double *drop = memory_new(values, sizeof *drop, "scores", e);
     if (!drop || need_draws(w, r->n, e)) {
         free(drop);
         return -1;
     }
-    r->dense_value = mean(r->theirs, r->n);
-    r->value = mean(r->ours, r->n);
-    for (size_t i = 0; i < r->n; i++)
+    r->dense_value = mean(r->theirs, values);
+    r->value = mean(r->ours, values);
+    for (size_t i = 0; i < values; i++)
         drop[i] = r->nll ? r->ours[i] - r->theirs[i] : r->theirs[i] - r->ours[i];
-    const int result = statistics_bootstrap_drawn(drop, r->n, w->index, (size_t)draws, LEVEL,
-                                                  &r->drop, e);
-    r->detectable = statistics_detectable(drop, r->n, 0.05, 0.8);
+    const int result = statistics_bootstrap_drawn(drop, r->seeds, r->n, w->index, (size_t)draws,
+                                                  LEVEL, w->seeds, &r->drop, e);
+    r->detectable = r->seeds == 1 ? statistics_detectable(drop, r->n, ALPHA, POWER)
+                                  : statistics_detectable_error(r->drop.deviation, ALPHA, POWER);
     free(drop);
-    if (r->binary)
+    if (r->binary) {
+        const size_t changed = r->flips.right_to_wrong + r->flips.wrong_to_right;
         r->test = statistics_mcnemar(r->flips.right_to_wrong, r->flips.wrong_to_right);
+        r->flipped = (double)changed / (double)r->n;
+        r->all_flipped = (double)(changed + r->flips.wrong_to_other) / (double)r->n;
+    }
     return result;
 }
 
@@ -411,6 +578,22 @@ struct sweep {
     double first_failure, last_pass, at, low, high;
 };
 
+/* What a row scores in draw b: of items, and of seeds. */
+static void drawn(const struct work *w, const struct row *r, size_t b, double *theirs, double *ours)
+{
+    const uint32_t *index = w->index + b * r->n;
+    *theirs = *ours = 0;
+    for (size_t s = 0; s < r->seeds; s++) {
+        const size_t at = r->seeds == 1 ? 0 : random_below(w->seeds, b, s, r->seeds) * r->n;
+        for (size_t k = 0; k < r->n; k++) {
+            *ours += r->ours[at + index[k]];
+            *theirs += r->theirs[at + index[k]];
+        }
+    }
+    *theirs /= (double)(r->seeds * r->n);
+    *ours /= (double)(r->seeds * r->n);
+}
+
 static int sweep_of(struct work *w, const struct point *list, size_t n, struct sweep *out,
                     struct error *e)
 {
@@ -438,14 +621,10 @@ static int sweep_of(struct work *w, const struct point *list, size_t n, struct s
     }
     const size_t times = draws < SWEEP_DRAWS ? (size_t)draws : SWEEP_DRAWS;
     for (size_t b = 0; b < times; b++) {
-        const uint32_t *index = w->index + b * items;
         for (size_t i = 0; i < n; i++) {
-            double ours = 0, theirs = 0;
-            for (size_t k = 0; k < items; k++) {
-                ours += list[i].row->ours[index[k]];
-                theirs += list[i].row->theirs[index[k]];
-            }
-            kept[i] = retained(list[i].row->nll, theirs / (double)items, ours / (double)items);
+            double ours, theirs;
+            drawn(w, list[i].row, b, &theirs, &ours);
+            kept[i] = retained(list[i].row->nll, theirs, ours);
         }
         at[b] = crossing(list, kept, n);
         if (list[0].row->bits)
@@ -492,13 +671,12 @@ static int write_comparisons(struct work *w, struct error *e)
     int result = -1;
     if (prepare(w,
                 "INSERT INTO comparison VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
-                "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 1)",
+                "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
                 &s, e))
         goto out;
     for (size_t i = 0; i < w->count; i++) {
         const struct row *r = &w->list[i];
-        const double n = (double)r->n, kept = retained(r->nll, r->dense_value, r->value);
-        const size_t changed = r->flips.right_to_wrong + r->flips.wrong_to_right;
+        const double kept = retained(r->nll, r->dense_value, r->value);
         sqlite3_clear_bindings(s);
         sqlite3_bind_text(s, 1, r->result, -1, SQLITE_STATIC);
         sqlite3_bind_text(s, 2, r->metric, -1, SQLITE_STATIC);
@@ -514,15 +692,17 @@ static int write_comparisons(struct work *w, struct error *e)
         if (r->binary) {
             sqlite3_bind_int64(s, 12, (sqlite3_int64)r->flips.right_to_wrong);
             sqlite3_bind_int64(s, 13, (sqlite3_int64)r->flips.wrong_to_right);
-            bind_number(s, 14, (double)changed / n);
-            bind_number(s, 15, (double)(changed + r->flips.wrong_to_other) / n);
             bind_number(s, 16, r->test.exact);
             bind_number(s, 17, r->test.mid);
             bind_number(s, 18, r->holm);
         }
+        bind_number(s, 14, r->flipped);
+        bind_number(s, 15, r->all_flipped);
         if (!isnan(kept))
             sqlite3_bind_int(s, 19, kept >= MATCHING);
         sqlite3_bind_int64(s, 20, draws);
+        sqlite3_bind_int64(s, 21, (sqlite3_int64)r->seeds);
+        sqlite3_bind_int(s, 22, r->joined);
         if (step(w, s, e))
             goto out;
     }
@@ -559,10 +739,10 @@ static int write_sweeps(struct work *w, size_t *count, struct error *e)
         goto out;
     for (size_t i = 0; i < w->count; i++) {
         size_t n = 0;
-        if (done[i] || isnan(w->list[i].x))
+        if (done[i] || w->list[i].joined || isnan(w->list[i].x))
             continue;
         for (size_t j = i; j < w->count; j++)
-            if (!isnan(w->list[j].x) && !strcmp(w->list[j].sweep, w->list[i].sweep)) {
+            if (!w->list[j].joined && !isnan(w->list[j].x) && !strcmp(w->list[j].sweep, w->list[i].sweep)) {
                 list[n++] = (struct point){&w->list[j], w->list[j].x};
                 done[j] = true;
             }
@@ -598,7 +778,8 @@ static int execute(struct work *w, const char *sql, struct error *e)
 
 static int run(struct cli *c, struct error *e)
 {
-    struct work w = {.cli = c, .key = random_key_new((uint64_t)seed, "analyze-compare")};
+    struct work w = {.cli = c, .key = random_key_new((uint64_t)seed, "analyze-compare"),
+                     .seeds = random_key_new((uint64_t)seed, "analyze-compare seeds")};
     sqlite3 *check = NULL;
     size_t sweeps = 0;
     int result = -1;
@@ -608,7 +789,8 @@ static int run(struct cli *c, struct error *e)
         return -1;
     database_close(check);
     if (database_begin(&w.db, database, false, e) || execute(&w, compare_sql, e) ||
-        execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e))
+        execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e) ||
+        join_seeds(&w, e))
         goto out;
     for (size_t i = 0; i < w.count; i++) {
         if (compare_row(&w, &w.list[i], e))
@@ -632,7 +814,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "analyze-compare",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "compare each result with the dense model's, paired",
                     .operand = "",
                     .flags = CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -1,6 +1,10 @@
 -- What analyze-compare adds to the database: each result beside that of the dense model on the same
 -- items, and each sweep's limits under the paper's matching rule. Both are rewritten by every run.
-CREATE TABLE IF NOT EXISTS comparison (
+DROP VIEW IF EXISTS compared;
+DROP TABLE IF EXISTS comparison;
+DROP TABLE IF EXISTS sweep;
+
+CREATE TABLE comparison (
     result_id       TEXT NOT NULL REFERENCES result (id),
     metric          TEXT NOT NULL,     -- strict, paper, strict_norm, letter, contains … of a task; coherence … of a judge; nll_mean of perplexity
     dense_result_id TEXT NOT NULL REFERENCES result (id),
@@ -21,11 +25,17 @@ CREATE TABLE IF NOT EXISTS comparison (
     p_holm          REAL,              -- p_value, Holm-corrected within task, data, metric and model
     matching        INTEGER,           -- 1: not more than 5 % below dense
     draws           INTEGER NOT NULL,  -- of the bootstrap
-    seeds           INTEGER NOT NULL,  -- 1: one seed, the interval is over items only
-    PRIMARY KEY (result_id, metric)
+    seeds           INTEGER NOT NULL,  -- 1: one seed, the interval is over items only; more: results that differ in
+                                       -- nothing else, joined: values are means over them, the interval is over
+                                       -- seeds and items, counts and p values are NULL
+    joined          INTEGER NOT NULL,  -- 1: of one seed, and part of such a row
+    PRIMARY KEY (result_id, metric, seeds)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE IF NOT EXISTS sweep (
+-- Every variant once: those of several seeds as one.
+CREATE VIEW compared AS SELECT * FROM comparison WHERE NOT joined;
+
+CREATE TABLE sweep (
     checkpoint_id TEXT NOT NULL,
     task          TEXT NOT NULL,
     mode          TEXT NOT NULL,       -- '' where the task has none

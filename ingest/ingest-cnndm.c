@@ -12,6 +12,7 @@
 #include "ingest.h"
 #include "json.h"
 #include "pytext.h"
+#include "utf8.h"
 
 static struct ingest_options o;
 static struct cli_option options[] = {INGEST_OPTIONS(o), {0}};
@@ -51,6 +52,9 @@ static int story(struct ingest *g, const struct input *in, struct error *e)
     char *name = NULL;
     bool highlights = false;
     int result = -1;
+    const size_t bad = utf8_check(p, f->bytes.length);
+    if (bad < f->bytes.length || memchr(p, 0, f->bytes.length))
+        return error_set(e, "it is not UTF-8 text");
     while (p < end) {
         const char *line = p;
         while (p < end && *p != '\n' && *p != '\r')

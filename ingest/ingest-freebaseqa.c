@@ -102,7 +102,7 @@ static int run(struct cli *c, struct error *e)
         const int got = question(&g, q, e);
         if (got == -2)
             goto out;
-        if (got && (error_prefix(e, "question %zu", i), ingest_bad(&g, f.path, 0, e)))
+        if (got && ingest_bad(&g, f.path, ingest_element_line(&f, "Questions", i), e))
             goto out;
     }
     result = ingest_finish(&g, e);

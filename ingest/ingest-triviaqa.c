@@ -169,7 +169,7 @@ static int official(struct work *w, const struct ingest_file *f, const json_t *a
         const int got = question(w, q, web, dir, e);
         if (got == -2)
             goto out;
-        if (got && (error_prefix(e, "question %zu", i), ingest_bad(&w->g, f->path, 0, e)))
+        if (got && ingest_bad(&w->g, f->path, ingest_element_line(f, "Data", i), e))
             goto out;
     }
     result = 0;

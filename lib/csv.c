@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 void csv_begin(struct csv *c, const char *text, size_t n, char comma)
 {
     *c = (struct csv){.text = text, .length = n, .comma = comma};
@@ -93,7 +95,13 @@ int csv_next(struct csv *c, struct error *e)
     }
     c->at += (size_t)end_of_line(c, c->at);
     c->line++;
-    for (size_t i = 0; i < c->fields; i++)
+    for (size_t i = 0; i < c->fields; i++) {
         c->field[i] = (const char *)c->row.data + start[i];
+        const size_t end = i + 1 < c->fields ? start[i + 1] : c->row.length;
+        if (memchr(c->field[i], 0, end - start[i] - 1))
+            return error_set(e, "its field %zu holds a NUL byte", i + 1);
+    }
+    if (utf8_check((const char *)c->row.data, c->row.length) < c->row.length)
+        return error_set(e, "it is not UTF-8");
     return 1;
 }

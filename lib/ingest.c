@@ -39,8 +39,11 @@ int ingest_file_read(struct ingest *g, struct ingest_file *f, const char *path, 
     f->name = path_base(path, e);
     if (!f->path || !f->name)
         goto out;
-    if (bad < n) {
-        error_set(e, "%s: is not UTF-8: byte %zu is 0x%02x; convert it", f->path, bad,
+    if (bad < n && !g->o->skip_bad) { /* else the readers find the rows that are not */
+        size_t line = 1;
+        for (size_t i = 0; i < bad; i++)
+            line += f->bytes.data[i] == '\n';
+        error_set(e, "%s: line %zu: is not UTF-8: byte 0x%02x; convert it", f->path, line,
                   (unsigned)f->bytes.data[bad]);
         goto out;
     }
@@ -194,6 +197,46 @@ bool ingest_line(const struct buffer *b, size_t *at, const char **line, size_t *
     if (*n && p[*n - 1] == '\r')
         --*n;
     return true;
+}
+
+/* Behind a JSON string that begins at p. */
+static const char *string_end(const char *p, const char *end)
+{
+    for (p++; p < end && *p != '"'; p++)
+        p += *p == '\\';
+    return p < end ? p + 1 : end;
+}
+
+size_t ingest_element_line(const struct ingest_file *f, const char *key, size_t index)
+{
+    const char *p = (const char *)f->bytes.data, *end = p + f->bytes.length, *text = p;
+    const size_t n = strlen(key);
+    size_t depth = 0, line = 1;
+    bool inside = false; /* the list, whose elements are at depth 2 */
+    while (p < end) {
+        const bool element = inside && depth == 2 && !strchr(" \t\r\n,]", *p);
+        if (element && index-- == 0)
+            break;
+        if (*p == '"') {
+            const char *next = string_end(p, end);
+            if (depth == 1 && (size_t)(next - p) == n + 2 && !memcmp(p + 1, key, n)) {
+                next += strspn(next, " \t\r\n:");
+                inside = *next == '[';
+            }
+            p = next;
+        } else if (element && !strchr("[{", *p)) {
+            p += strcspn(p, ",]"); /* a number or a word */
+        } else {
+            const bool closes = *p == ']' || *p == '}';
+            depth += *p == '[' || *p == '{';
+            depth -= closes && depth > 0;
+            inside = inside && !(closes && depth < 2);
+            p++;
+        }
+    }
+    for (; text < p; text++)
+        line += *text == '\n';
+    return line;
 }
 
 json_t *ingest_any(const json_t *o, const char *keys)

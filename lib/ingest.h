@@ -48,7 +48,8 @@ struct ingest {
 int ingest_new(struct ingest *g, struct cli *c, const struct ingest_options *o, struct error *e);
 void ingest_free(struct ingest *g);
 
-/* Reads a whole file ("-": stdin), checks that it is UTF-8 and adds it to the digest. */
+/* Reads a whole file ("-": stdin), checks that it is UTF-8 (with --skip-bad its rows must be checked
+ * by who reads them: JSON and csv_next() do) and adds it to the digest. */
 int ingest_file_read(struct ingest *g, struct ingest_file *f, const char *path, struct error *e);
 void ingest_file_free(struct ingest_file *f);
 
@@ -81,6 +82,9 @@ int ingest_finish(struct ingest *g, struct error *e);
 
 /* Lines of a buffer: the next one from *at on, without LF or CRLF; false at the end. */
 bool ingest_line(const struct buffer *b, size_t *at, const char **line, size_t *n);
+
+/* Line, from 1, of element `index` of the list under a key of the file's one JSON object. */
+size_t ingest_element_line(const struct ingest_file *f, const char *key, size_t index);
 
 /* First member of `keys` (space-separated) that the object has, or NULL. */
 json_t *ingest_any(const json_t *o, const char *keys);

@@ -13,7 +13,7 @@ enum {
     STEP_ROWS = 576, /* no further prompt joins a step that has so many rows */
     BATCH_SMALL = 8, /* of a model that stays in the cache: then keys and values should, too */
     BATCH_LARGE = 32,
-    SMALL_BYTES = 16 << 20,
+    SMALL = 4 << 20, /* parameters of such a model */
     SHARE_LEAST = 8, /* ids that two prompts begin with, for the second to take the first one's */
 };
 
@@ -367,9 +367,8 @@ int network_generate(struct network *n, const struct generate_options *o, struct
                              list[i].prompt_count, n->m->positions);
     if (o->max_new == 0)
         return 0;
-    const size_t batch = o->batch                   ? o->batch
-                         : n->memory < SMALL_BYTES ? BATCH_SMALL
-                                                   : BATCH_LARGE;
+    const size_t own = model_parameters(n->m, false) < SMALL ? BATCH_SMALL : BATCH_LARGE;
+    const size_t batch = o->batch ? o->batch : own;
     r.slots = batch < count ? batch : count;
     size_t longest = 0, prompts = 0;
     for (size_t i = 0; i < count; i++) {

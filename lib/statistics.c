@@ -229,39 +229,59 @@ static void summarize(double *mean, size_t draws, double level, struct bootstrap
     out->interval.high = statistics_quantile(mean, draws, 1 - (1 - level) / 2);
 }
 
-static int bootstrap(const double *x, size_t n, const uint32_t *index, struct random_key key,
-                     size_t draws, double level, struct bootstrap *out, struct error *e)
+static double mean_of(const double *x, size_t n)
 {
     double sum = 0;
-    if (n == 0 || draws == 0)
-        return error_set(e, "a bootstrap needs at least one value and one draw");
-    double *mean = memory_new(draws, sizeof *mean, "a bootstrap", e);
-    if (!mean)
-        return -1;
     for (size_t i = 0; i < n; i++)
         sum += x[i];
-    out->mean = sum / (double)n;
+    return sum / (double)n;
+}
+
+/* index NULL: the items are drawn by key; else the rows are. */
+static int bootstrap(const double *x, size_t rows, size_t n, const uint32_t *index, size_t draws,
+                     double level, struct random_key key, struct bootstrap *out, struct error *e)
+{
+    if (n == 0 || rows == 0 || draws == 0)
+        return error_set(e, "a bootstrap needs at least one value and one draw");
+    double *mean = memory_new(draws, sizeof *mean, "a bootstrap", e);
+    double *row = memory_new(rows, sizeof *row, "a bootstrap", e);
+    if (!mean || !row) {
+        free(mean);
+        free(row);
+        return -1;
+    }
+    out->mean = 0;
+    for (size_t r = 0; r < rows; r++)
+        out->mean += mean_of(x + r * n, n);
+    out->mean /= (double)rows;
     for (size_t b = 0; b < draws; b++) {
-        sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += x[index ? index[b * n + i] : random_below(key, b, i, n)];
-        mean[b] = sum / (double)n;
+        for (size_t r = 0; r < rows; r++) {
+            double sum = 0;
+            for (size_t i = 0; i < n; i++)
+                sum += x[r * n + (index ? index[b * n + i] : random_below(key, b, i, n))];
+            row[r] = sum / (double)n;
+        }
+        for (size_t r = 0; r < rows; r++)
+            mean[b] += row[rows == 1 ? 0 : random_below(key, b, r, rows)];
+        mean[b] /= (double)rows;
     }
     summarize(mean, draws, level, out);
     free(mean);
+    free(row);
     return 0;
 }
 
 int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
                          struct random_key key, struct bootstrap *out, struct error *e)
 {
-    return bootstrap(x, n, NULL, key, draws, level, out, e);
+    return bootstrap(x, 1, n, NULL, draws, level, key, out, e);
 }
 
-int statistics_bootstrap_drawn(const double *x, size_t n, const uint32_t *index, size_t draws,
-                               double level, struct bootstrap *out, struct error *e)
+int statistics_bootstrap_drawn(const double *x, size_t rows, size_t n, const uint32_t *index,
+                               size_t draws, double level, struct random_key key,
+                               struct bootstrap *out, struct error *e)
 {
-    return bootstrap(x, n, index, (struct random_key){0}, draws, level, out, e);
+    return bootstrap(x, rows, n, index, draws, level, key, out, e);
 }
 
 uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e)
@@ -289,8 +309,12 @@ double statistics_detectable(const double *difference, size_t n, double alpha, d
     for (size_t i = 0; i < n; i++)
         squares += (difference[i] - mean) * (difference[i] - mean);
     const double s = sqrt(squares / (double)(n - 1));
-    return (statistics_normal_quantile(1 - alpha / 2) + statistics_normal_quantile(power)) * s /
-           sqrt((double)n);
+    return statistics_detectable_error(s / sqrt((double)n), alpha, power);
+}
+
+double statistics_detectable_error(double error, double alpha, double power)
+{
+    return (statistics_normal_quantile(1 - alpha / 2) + statistics_normal_quantile(power)) * error;
 }
 
 /* ---- agreement ---------------------------------------------------------------------------------

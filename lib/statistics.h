@@ -46,12 +46,18 @@ int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
 
 /* The draws of statistics_bootstrap() as indices (draws, n), for several x of one n. free() them. */
 uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e);
-int statistics_bootstrap_drawn(const double *x, size_t n, const uint32_t *index, size_t draws,
-                               double level, struct bootstrap *out, struct error *e);
+
+/* The same with those draws, of x (rows, n), a row a seed: items and rows are drawn, the items alike
+ * for all rows; draw b takes the rows random_below(key, b, r, rows) for r < rows. */
+int statistics_bootstrap_drawn(const double *x, size_t rows, size_t n, const uint32_t *index,
+                               size_t draws, double level, struct random_key key,
+                               struct bootstrap *out, struct error *e);
 
 /* Smallest mean difference that a two-sided paired test at `alpha` finds with `power`: (z + z') s /
  * sqrt(n), s the standard deviation of the n differences. */
 double statistics_detectable(const double *difference, size_t n, double alpha, double power);
+/* The same from the mean's standard error. */
+double statistics_detectable_error(double error, double alpha, double power);
 
 /* What became of items between two models. flips = (right_to_wrong + wrong_to_right) / n; all_flips
  * adds the wrong answers that became other wrong ones (Dutta et al. 2024). */

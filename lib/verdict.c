@@ -1,5 +1,6 @@
 /* Reading judges. A line is decoration, an optional label that ends in ':' or '=', and two numbers
- * with nothing else but separators; anything more and the line does not count. */
+ * with nothing else but separators; anything more and the line does not count. Behind the first line
+ * judges solve problems ("x = 2, 3"): there a pair must be announced as scores, or be the last word. */
 #include "verdict.h"
 
 #include <ctype.h>
@@ -115,6 +116,17 @@ static bool skip_label(struct text *t)
     return false;
 }
 
+static bool speaks_of_scores(const char *line, size_t n)
+{
+    static const char *const words[] = {"score", "rating", "verdict", "grade", "evaluation", "points",
+                                        "final", "overall"};
+    for (size_t i = 0; i < n; i++)
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+            if (strlen(words[w]) <= n - i && !strncasecmp(line + i, words[w], strlen(words[w])))
+                return true;
+    return false;
+}
+
 static bool pair_line(const char *line, size_t n, double pair[2])
 {
     struct text t = {line, line + n};
@@ -125,7 +137,9 @@ static bool pair_line(const char *line, size_t n, double pair[2])
         (unsigned char)t.p[2] == 0xa2)
         t.p += 3; /* bullet */
     skip_decoration(&t);
-    skip_label(&t);
+    const char *label = t.p;
+    if (skip_label(&t) && t.p - label < 4)
+        return false; /* "x =": a formula */
     skip_decoration(&t);
     return numbers(t, pair);
 }
@@ -145,13 +159,30 @@ static bool next_line(const char *text, size_t n, size_t *at, const char **line,
     return false;
 }
 
-/* "Assistant 1 … 8": the label, words that lead to a score, the number. */
+/* What may stand behind a score: "Assistant 1 gets 3 things wrong" is none. */
+static bool ends_score(struct text t)
+{
+    static const char *const words[] = {"and", "while", "whereas", "but", "points", "point", "vs",
+                                        "assistant"};
+    skip_decoration(&t);
+    if (t.p == t.end || strchr("\n.,;:()[]{}|/-", *t.p) || (unsigned char)*t.p >= 0x80)
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (take_word(&t, words[i]))
+            return true;
+    return false;
+}
+
+/* "Assistant 1 … 8": the label, words that lead to a score, the number. "is" and "has" lead to
+ * anything: they need a score or a rating beside them. */
 static bool named(struct text t, int which, double *score)
 {
-    static const char *const words[] = {"'s", "s", "score", "rating", "is", "gets", "receives",
-                                        "overall", "final", "of", "a", "an", "has", "earns",
+    enum { PLAIN = 2, VAGUE = 4 }; /* the first two say it plainly, the next two vaguely */
+    static const char *const words[] = {"score", "rating", "is", "has", "'s", "s", "gets",
+                                        "receives", "overall", "final", "of", "a", "an", "earns",
                                         ":", "=", "-", "\xe2\x80\x93", "\xe2\x80\x94",
                                         "\xe2\x80\x99s", "(", "["};
+    bool plain = false, vague = false;
     const char digit[] = {(char)('0' + which), 0}, letter[] = {(char)('@' + which), 0};
     if (!take_word(&t, "assistant"))
         return false;
@@ -161,9 +192,13 @@ static bool named(struct text t, int which, double *score)
     for (bool more = true; more;) {
         more = skip_decoration(&t);
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            more |= take_word(&t, words[i]);
+            if (take_word(&t, words[i])) {
+                more = true;
+                plain = plain || i < PLAIN;
+                vague = vague || (i >= PLAIN && i < VAGUE);
+            }
     }
-    return take_number(&t, score);
+    return (plain || !vague) && take_number(&t, score) && ends_score(t);
 }
 
 static bool named_pair(const char *text, size_t n, double pair[2])
@@ -190,21 +225,21 @@ bool verdict_pair(const char *text, size_t n, double pair[2])
     const char *line;
     size_t at = 0, k, found = 0;
     double own[2];
-    bool first = true;
+    bool first = true, announced = false, good = false, last = false;
     while (next_line(text, n, &at, &line, &k)) {
-        const bool is = pair_line(line, k, own);
-        if (is && first) {
+        last = pair_line(line, k, own);
+        if (last) {
             memcpy(pair, own, sizeof own);
-            return true;
-        }
-        if (is) {
-            memcpy(pair, own, sizeof own);
+            if (first)
+                return true;
             found++;
+            good = announced || speaks_of_scores(line, k);
         }
+        announced = speaks_of_scores(line, k);
         first = false;
     }
     if (found)
-        return found == 1;
+        return found == 1 && (good || last);
     return named_pair(text, n, pair);
 }
 

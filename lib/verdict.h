@@ -8,9 +8,10 @@
 
 enum { VERDICT_QUALITIES = 4 };
 
-/* One pair: the first line that holds text, or the only line of its kind, is two numbers ("8 9",
- * "8/10, 9/10", "(8, 9)", "Scores: **8** and **9**"); or both assistants are named with one number
- * each ("Assistant 1: 8 … Assistant 2: 9"). */
+/* One pair: the first line that holds text is two numbers ("8 9", "8/10, 9/10", "(8, 9)", "Scores:
+ * **8** and **9**"); or the only such line is, and it is the last one or is said to be scores, there or
+ * in the line before; or both assistants are named with one number each ("Assistant 1: 8 … Assistant
+ * 2: 9"). */
 bool verdict_pair(const char *text, size_t n, double pair[2]);
 
 /* Four pairs in the order coherence, consistency, fluency, relevance: lines of two numbers, named by

@@ -25,7 +25,7 @@ cat >"$work/fb.json" <<'END'
 {"Questions":[{"Question-ID":"q1","RawQuestion":"Who?","Parses":[{"Answers":[{"AnswersName":["Ann","Anna"]}]},{"Answers":[{"AnswersName":["Bob"]}]}]},
 {"Question-ID":"q2","RawQuestion":"When?","Parses":[]}]}
 END
-refuses "freebaseqa: a question without parses is named" 1 "question 1: q2 has no parses" \
+refuses "freebaseqa: a question without parses is named" 1 "fb.json: line 2: q2 has no parses" \
     kick-ingest-freebaseqa "$work/fb.json" -o "$work/x.kick"
 kick-ingest-freebaseqa --skip-bad "$work/fb.json" -o "$work/x.kick" 2>/dev/null
 check "freebaseqa: first parse and all parses" has "$work/x.kick" \
@@ -73,6 +73,32 @@ printf '%s\n' '{"doc_id":0,"doc":{},"target":"b","arguments":{"gen_args_0":{"arg
 check "tasks: lm-evaluation-harness generation" has "$work/x.kick" \
     '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"]}'
 
+# Each reader: what is malformed is named by file and line, and counted with --skip-bad.
+malformed() { # NAME FILE LINE BAD READER OPERAND: the first malformed row, how many there are
+    refuses "$1: file and line" 1 "$2: line $3: " "$5" "$6" -o "$work/x.kick"
+    "$5" --skip-bad "$6" -o "$work/x.kick" 2>/dev/null
+    check "$1: --skip-bad counts" has "$work/x.kick" "\"bad\":$4}"
+}
+mkdir -p "$work/bad/test" "$work/bad/dev" "$work/bad/cnn/mid"
+printf 'Q,1,2,3,4,A\nQ,\xff,2,3,4,A\nQ,\0,2,3,4,A\n' >"$work/bad/test/anatomy_test.csv"
+printf 'Q,1,2,3,4,A\n' >"$work/bad/dev/anatomy_dev.csv"
+malformed "mmlu, not UTF-8" anatomy_test.csv 2 2 kick-ingest-mmlu "$work/bad"
+printf '{"Questions":[{"Question-ID":"a\\"]","RawQuestion":"Q?","Parses":[{"Answers":[{"AnswersName":["x"]}]}]},\n\n{},\n7, {"RawQuestion":\n[]}]}' >"$work/bad/f.json"
+malformed freebaseqa f.json 3 3 kick-ingest-freebaseqa "$work/bad/f.json"
+printf '{"Data":[\n{"QuestionId":"t","Question":"Q?","Answer":{"Aliases":["x"]}},\n{"QuestionId":"u"}]}' >"$work/bad/t.json"
+malformed triviaqa t.json 3 1 kick-ingest-triviaqa "$work/bad/t.json"
+printf "Q?\t['x']\nQ?\t['\xff']\nQ?\n" >"$work/bad/t.txt"
+malformed "triviaqa, tabs" t.txt 2 2 kick-ingest-triviaqa "$work/bad/t.txt"
+printf '{"article":"A.","highlights":"B"}\n{"article":"\xff","highlights":"B"}\n{' >"$work/bad/c.jsonl"
+malformed "cnndm, rows" c.jsonl 2 2 kick-ingest-cnndm "$work/bad/c.jsonl"
+printf 'A.\n' >"$work/bad/cnn/mid/a.story"
+printf 'A.\n\nB\xff\n' >"$work/bad/cnn/mid/b.story"
+malformed "cnndm, stories" b.story 3 1 kick-ingest-cnndm "$work/bad/cnn"
+printf '{"question_id":1,"text":"Q?"}\n\n{"question_id":2,"turns":["a","b","c"]}\n"x"\n' >"$work/bad/m.jsonl"
+malformed mtbench m.jsonl 3 2 kick-ingest-mtbench "$work/bad/m.jsonl"
+printf '{"question":"Q?","options":["a","b"],"answer":1}\n{"question":"Q?","options":["a","b"],"answer":2}\n{"question":7}\n' >"$work/bad/k.jsonl"
+malformed tasks k.jsonl 2 2 kick-ingest-tasks "$work/bad/k.jsonl"
+
 cat >"$work/samples.jsonl" <<'END'
 {"doc_id":0,"doc":{},"target":" ran to the park.","arguments":{"gen_args_0":{"arg_0":"Tom","arg_1":" ran to the park."},"gen_args_1":{"arg_0":"Lily","arg_1":" ran to the park."}},"filtered_resps":[[-3.0,false],[-2.0,false]],"filter":"none","acc":0.0}
 {"doc_id":1,"doc":{"subject":"days"},"target":"0","arguments":[["One day,"," Tom"],["One day,"," a dog"],[""," Tom"],[""," a dog"]],"filter":"none","acc":1.0}
@@ -92,6 +118,28 @@ printf '%s\n' '{"doc_id":0,"doc":{"answer":"b"},"arguments":{"gen_args_0":{"arg_
     kick-ingest-tasks - -o "$work/x.kick"
 check "tasks: one stop string, most new tokens, the document's answer" has "$work/x.kick" \
     '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"],"max_new":9}'
+
+# The embedded model: from raw files to scores on a pipe, the same bytes however it runs.
+printf '{"Questions":[%s{"Question-ID":"z","RawQuestion":"Where is it?","Parses":[{"Answers":[{"AnswersName":["Oxria"]}]}]}]}' \
+    "$(for i in 1 2 3 4 5; do echo '{"Question-ID":"'$i'","RawQuestion":"In which town is the mill '$i'?","Parses":[{"Answers":[{"AnswersName":["Alfield"]}]}]},'; done)" >"$work/e.json"
+printf '{"question":"Where is it?","aliases":["Oxria"],"wiki":"It is in Oxria. %s"}\n' one two three four >"$work/e.jsonl"
+for i in 1 2 3 4; do printf '{"question_id":%d,"turns":["Tell me about the mill %d.","And more."]}\n' $i $i; done >"$work/e-chat.jsonl"
+printf 'The old mason had lost the bells.\n\nIt rained all day.\n\n@highlight\n\nBells lost\n' >"$work/cnn/mid/y.story"
+printf 'Where?,a,b,c,d,A\nWho?,a,b,c,d,B\n' >"$work/mmlu/test/anatomy_test.csv"
+kick-ingest-freebaseqa "$work/e.json" -o "$work/e-factoid.kick"
+kick-ingest-tasks "$work/e.jsonl" -o "$work/e-retrieval.kick"
+kick-ingest-mtbench "$work/e-chat.jsonl" -o "$work/e-chat.kick"
+kick-ingest-cnndm "$work/cnn" -o "$work/e-summary.kick"
+kick-ingest-mmlu "$work/mmlu" -o "$work/e-choice.kick"
+for t in factoid choice retrieval summary chat; do
+    for run in "-j1 -B1" "-j2 -B32"; do
+        [ $t = choice ] && run=${run% *}
+        kick-ingest-model -q data/models/small | kick-eval-$t $run -d "$work/e-$t.kick" >"$work/e$run.kick"
+    done
+    [ $t = choice ] && mv "$work/e-j1.kick" "$work/e-j1 -B1.kick" && mv "$work/e-j2.kick" "$work/e-j2 -B32.kick"
+    check "embedded, $t: a summary, and -j1 -B1 = -j2 -B32" \
+        bash -c 'zstdcat "$1" | grep -q "^{\"summary\"" && cmp "$1" "$2"' _ "$work/e-j1 -B1.kick" "$work/e-j2 -B32.kick"
+done
 
 need "$shared/real/datasets" "real data sets"
 real=$shared/real/datasets
@@ -185,6 +233,24 @@ kick-analyze-compare -D "$work/r1.db"
 check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
 check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
 refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
+printf 'One day a cat saw a big dog. The dog ran to the park and the cat was happy. They played all day.\n%.0s' 1 2 3 4 >"$work/cal.txt"
+kick-ingest-text -f lines "$work/cal.txt" -o "$work/cal.kick"
+for seed in 0 1 2; do
+    kick-prune-wanda -s 0.6 -c "$work/cal.kick" --draw counter -n 2 -l 16 -S $seed "$work/s.kick" -o "$work/w.kick"
+    kick-eval-choice -k 0 -d "$work/mmlu.kick" "$work/w.kick" -o "$work/seed-$seed.kick"
+done
+kick-analyze-load -D "$work/seeds.db" "$work/choice-s.kick" "$work"/seed-*.kick
+kick-analyze-compare -D "$work/seeds.db"
+cat >"$work/claims.sql" <<'END'
+-- claim joined: Three seeds are one row of three, and three rows that are part of it.
+SELECT 1 AS effect, iif((SELECT count(*) FROM comparison WHERE metric = 'strict' AND seeds = 3 AND NOT joined) = 1 AND
+    (SELECT count(*) FROM comparison WHERE metric = 'strict' AND joined) = 3 AND
+    (SELECT count(*) FROM compared WHERE metric = 'strict') = 1, 1, -1) AS low, 2 AS high;
+-- claim mean: Its drop is the mean of theirs.
+SELECT 1 AS effect, iif(abs(avg(a.drop_value) - b.drop_value) < 1e-12 AND b.low < b.high, 1, -1) AS low, 2 AS high
+FROM comparison AS a JOIN compared AS b ON b.metric = a.metric WHERE a.metric = 'strict' AND a.joined;
+END
+check "analyze-compare: three seeds are joined" test "$(kick-analyze-claims -D "$work/seeds.db" -f "$work/claims.sql" | grep -c '^holds')" = 2
 cat >"$work/claims.sql" <<'END'
 -- claim yes: Two is above one.
 SELECT 2 AS effect, 1.5 AS low, 2.5 AS high;

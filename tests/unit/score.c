@@ -298,6 +298,31 @@ static void coverage(void **unused)
     assert_in_range(inside, TRIALS * 935 / 1000, TRIALS * 965 / 1000);
 }
 
+/* Rows of one number each: only drawing them spreads. Equal rows: as one of them. */
+static void seeds(void **unused)
+{
+    (void)unused;
+    enum { N = 50, DRAWS = 20000 };
+    const struct random_key key = random_key_new(3, "seeds");
+    double x[3 * N];
+    struct bootstrap b, one;
+    uint32_t *index = statistics_draws(N, DRAWS, random_key_new(4, "items"), &e);
+    assert_non_null(index);
+    for (size_t i = 0; i < 3 * N; i++)
+        x[i] = (double)(i / N);
+    assert_int_equal(statistics_bootstrap_drawn(x, 3, N, index, DRAWS, 0.95, key, &b, &e), 0);
+    assert_true(fabs(b.mean - 1) < 1e-12);
+    assert_true(fabs(b.deviation - sqrt(2.0 / 9)) < 0.005); /* of three draws of 0, 1, 2 */
+    assert_true(b.interval.low == 0 && b.interval.high == 2);  /* 1 / 27 each */
+    for (size_t i = 0; i < 3 * N; i++)
+        x[i] = (double)(i % N % 7);
+    assert_int_equal(statistics_bootstrap_drawn(x, 3, N, index, DRAWS, 0.95, key, &b, &e), 0);
+    assert_int_equal(statistics_bootstrap_drawn(x, 1, N, index, DRAWS, 0.95, key, &one, &e), 0);
+    assert_true(fabs(b.interval.low - one.interval.low) < 1e-12);
+    assert_true(fabs(b.interval.high - one.interval.high) < 1e-12);
+    free(index);
+}
+
 static void pair(const json_t *o, const char *key, struct interval got)
 {
     const json_t *want = json_object_get(o, key);
@@ -463,7 +488,8 @@ int main(void)
         cmocka_unit_test(shared_scorers),     cmocka_unit_test(shared_factoid),
         cmocka_unit_test(stems),              cmocka_unit_test(rouge_by_hand),
         cmocka_unit_test(shared_rouge),       cmocka_unit_test(statistics_by_hand),
-        cmocka_unit_test(coverage),           cmocka_unit_test(shared_statistics),
+        cmocka_unit_test(coverage),           cmocka_unit_test(seeds),
+        cmocka_unit_test(shared_statistics),
         cmocka_unit_test(shared_divergence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
