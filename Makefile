@@ -63,7 +63,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC $@"
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
-$(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-load.o: analyze/schema.sql analyze/compare.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js

@@ -25,8 +25,11 @@ __asm__(".section .rodata\n"
         "schema_sql:\n"
         ".incbin \"analyze/schema.sql\"\n"
         ".byte 0\n"
+        "compare_tables_sql:\n" /* empty until analyze-compare runs: figures may ask them before */
+        ".incbin \"analyze/compare.sql\"\n"
+        ".byte 0\n"
         ".previous\n");
-extern const char schema_sql[];
+extern const char schema_sql[], compare_tables_sql[];
 
 /* Half the width of a 95 % interval in standard errors. */
 #define INTERVAL 1.96
@@ -898,7 +901,7 @@ static int begin(struct load *l, struct error *e)
         value_of(l, "SELECT count(*) FROM sqlite_schema", &objects, e))
         return -1;
     if (!objects && !application && !version) {
-        if (execute(l, schema_sql, e))
+        if (execute(l, schema_sql, e) || execute(l, compare_tables_sql, e))
             return -1;
     } else if (application != DATABASE_APPLICATION) {
         return error_set(e, "%s is another program's database", database);

@@ -18,7 +18,7 @@
 #define SAMPLE_SIZE 7.0
 #define NUMBER_SIZE 7.0
 
-enum { TEXT_MAX = 320 };
+enum { TEXT_MAX = 320, SAMPLES_MAX = 12 };
 
 struct pages {
     double width, height, margin;
@@ -359,6 +359,11 @@ int pages_samples(struct pages *p, const struct figure *f, struct error *e)
     struct draw_font body = {.size = SAMPLE_SIZE, .color = INK};
     char text[TEXT_MAX], number[TEXT_MAX];
     for (size_t r = 0; r < f->table.rows; r++) {
+        if (r == SAMPLES_MAX) {
+            snprintf(text, sizeof text, "… and %zu more, in the page and the csv.", f->table.rows - r);
+            pages_space(p, 8);
+            return pages_text(p, text, body, e);
+        }
         text[0] = 0;
         for (size_t i = 0; i < f->head.count; i++) {
             const struct figure_column *c = figure_column_of(f, f->head.column[i]);

@@ -40,6 +40,7 @@ int pages_table(struct pages *p, const struct pages_table *t, struct error *e);
 
 /* A figure of the kind table or samples, or the table of any other. */
 int pages_figure_table(struct pages *p, const struct figure *f, struct error *e);
+/* The first dozen; how many more there are is said. */
 int pages_samples(struct pages *p, const struct figure *f, struct error *e);
 
 /* Finishes the pages and lends them. */

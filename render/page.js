@@ -23,3 +23,29 @@ document.querySelectorAll("th button").forEach(function (button) {
         });
     });
 });
+
+// Samples: lists to choose by, filled from the samples; what is not chosen is hidden.
+document.querySelectorAll(".samples").forEach(function (box) {
+    var lists = box.querySelectorAll("select"), articles = box.querySelectorAll("article");
+    function show() {
+        articles.forEach(function (article) {
+            article.hidden = Array.prototype.some.call(lists, function (list) {
+                return list.value && article.getAttribute("data-f" + list.dataset.filter) !== list.value;
+            });
+        });
+    }
+    lists.forEach(function (list, i) {
+        var seen = {};
+        list.add(new Option("all", ""));
+        articles.forEach(function (article) {
+            var value = article.getAttribute("data-f" + list.dataset.filter);
+            if (!seen[value]) {
+                seen[value] = true;
+                list.add(new Option(value, value));
+            }
+        });
+        list.selectedIndex = i === 0 || i === lists.length - 1 ? 0 : 1;
+        list.addEventListener("change", show);
+    });
+    if (lists.length) show();
+});

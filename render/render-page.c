@@ -417,8 +417,6 @@ static int put_page(struct writer *p, sqlite3 *db, struct figure **f, size_t cou
 #define PAPER_MARGIN ((PAPER_WIDTH - 72 * WIDE) / 2)
 #define INK 0x222222u
 
-enum { LONG_TABLE = 60 }; /* rows that are printed; what is longer is in the csv */
-
 static int print_query(struct pages *p, sqlite3 *db, const char *sql, size_t texts, struct error *e)
 {
     struct table t = {0};
@@ -478,7 +476,7 @@ static int print_figure(struct pages *p, const struct figure *f, struct error *e
     }
     rc = rc || pages_text(p, caption, empty ? missing : body, e);
     pages_space(p, 6);
-    if (!rc && !empty && f->kind == FIGURE_SAMPLES && f->table.rows <= LONG_TABLE)
+    if (!rc && !empty && f->kind == FIGURE_SAMPLES)
         rc = pages_samples(p, f, e);
     else if (!rc && !empty && (f->kind == FIGURE_TABLE || f->pivot.columns != FIGURE_NONE))
         rc = pages_figure_table(p, f, e);
