@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "safetensors.h"
 #include "tensor.h"
+#include "tokenizer_convert.h"
 #include "torch_file.h"
 #include "window.h"
 
@@ -95,21 +96,85 @@ out:
     return result;
 }
 
+/* Puts a converted vocabulary in the place of what was read. */
+static int take_converted(struct checkpoint *c, struct buffer *json, struct error *e)
+{
+    if (buffer_append(json, "", 1, e)) {
+        buffer_free(json);
+        return -1;
+    }
+    free(c->tokenizer);
+    c->tokenizer = (char *)json->data;
+    c->tokenizer_bytes = json->length - 1;
+    c->tokenizer_kind = "tokenizer.json";
+    return 0;
+}
+
+/* GPT-2's form, where there are both files. */
+static int read_merges(struct checkpoint *c, struct error *e)
+{
+    char *vocab = NULL, *merges = NULL, *added = NULL;
+    size_t vocab_bytes = 0, merges_bytes = 0, n = 0;
+    struct buffer json = {0};
+    int result = -1;
+    if (read_optional(c, "vocab.json", TOKENIZER_MAX, &vocab, &vocab_bytes, e) ||
+        read_optional(c, "merges.txt", TOKENIZER_MAX, &merges, &merges_bytes, e) ||
+        read_optional(c, "added_tokens.json", CONFIG_MAX, &added, &n, e))
+        goto out;
+    if (!vocab || !merges)
+        result = 0;
+    else if (tokenizer_from_merges(vocab, vocab_bytes, merges, merges_bytes, added, c->settings,
+                                   &json, e))
+        error_prefix(e, "%s", c->directory);
+    else
+        result = take_converted(c, &json, e);
+out:
+    if (result)
+        buffer_free(&json);
+    free(vocab);
+    free(merges);
+    free(added);
+    return result;
+}
+
 static int read_tokenizer(struct checkpoint *c, struct error *e)
 {
     static const struct {
         const char *file, *kind;
     } list[] = {{"tokenizer.model", "sentencepiece"}, {"tokenizer.json", "tokenizer.json"}};
-    for (size_t i = 0; i < 2 && !c->tokenizer; i++) {
-        if (read_optional(c, list[i].file, TOKENIZER_MAX, &c->tokenizer, &c->tokenizer_bytes, e))
-            return -1;
-        c->tokenizer_kind = list[i].kind;
-    }
-    if (!c->tokenizer)
-        return 0;
+    bool tiktoken = false;
     if (read_optional(c, "tokenizer_config.json", CONFIG_MAX, &c->settings, &c->settings_bytes, e))
         return -1;
-    return add_chat_template(c, e);
+    for (size_t i = 0; i < 2 && (!c->tokenizer || tiktoken); i++) {
+        char *text = NULL;
+        size_t n = 0;
+        if (read_optional(c, list[i].file, TOKENIZER_MAX, &text, &n, e))
+            return -1;
+        if (!text)
+            continue;
+        free(c->tokenizer);
+        c->tokenizer = text;
+        c->tokenizer_bytes = n;
+        c->tokenizer_kind = list[i].kind;
+        tiktoken = i == 0 && tiktoken_looks_like(text, n);
+    }
+    if (tiktoken) {
+        struct buffer json = {0};
+        if (tokenizer_from_tiktoken(c->tokenizer, c->tokenizer_bytes, c->settings, &json, e)) {
+            buffer_free(&json);
+            return error_prefix(e, "%s: tokenizer.model", c->directory);
+        }
+        if (take_converted(c, &json, e))
+            return -1;
+    }
+    if (!c->tokenizer && read_merges(c, e))
+        return -1;
+    if (c->tokenizer)
+        return add_chat_template(c, e);
+    free(c->settings); /* of a tokenizer that is not there */
+    c->settings = NULL;
+    c->settings_bytes = 0;
+    return 0;
 }
 
 /* A GGUF file holds all of this itself. */
