@@ -384,6 +384,7 @@ static int write_packed(struct ingest *g, const struct place *p, struct stream_w
     like.rows = like.shape[0] = q.rows;
     like.cols = like.shape[1] = q.cols;
     if (!tensor_encode_int(&store, &like, q.bits, q.group, q.codes, q.scale, q.zero, e)) {
+        store.tensor.threshold = g->checkpoint.scheme.threshold;
         store.tensor.min = q.min;
         store.tensor.g_idx = q.g_idx;
         result = write_record(g, p, &store.tensor, w, e);
@@ -474,14 +475,16 @@ static int run(struct cli *c, struct error *e)
     for (size_t i = 0; i < g.places; i++) {
         /* packed codes of 2 bits become bytes, and are packed again; GGUF's count as floats */
         const bool packed = !strcmp(g.place[i].entry->dtype, "INT") && !g.checkpoint.gguf.file;
-        const uint64_t copies = packed                                              ? 7
-                                : model_tensor_transposed(&g.model, g.place[i].role) ? 2
-                                                                                     : 1;
+        const bool twice = model_tensor_transposed(&g.model, g.place[i].role) ||
+                           g.place[i].entry->part[PART_CODES];
+        const uint64_t copies = packed ? 7 : twice ? 2 : 1;
         const uint64_t bytes = copies * g.place[i].entry->bytes;
         most = bytes > most ? bytes : most;
     }
     if (cli_memory(c, most + (uint64_t)pool_threads(g.pool) * (18 << 20) + (8 << 20), e))
         goto out;
+    if (g.checkpoint.scheme.activations)
+        cli_warn(c, "this checkpoint is meant to run with activations in 8 bits; here they stay floats");
     if (output_open(&output, c->output, e) || stream_create(&writer, output, header, g.pool, e) ||
         (g.checkpoint.tokenizer && write_tokenizer(&g, writer, e)))
         goto out;

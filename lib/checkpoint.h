@@ -24,7 +24,7 @@ struct checkpoint_entry {
     size_t shape[CHECKPOINT_RANK_MAX];
     size_t bytes;   /* as checkpoint_read() gives them: of an INT its packed codes */
     size_t file, at; /* which file of the checkpoint, and which entry of that */
-    const struct checkpoint_entry *part[PARTS]; /* of an INT; NULL: there is none */
+    const struct checkpoint_entry *part[PARTS]; /* of a quantized one; NULL: there is none */
 };
 
 struct checkpoint {

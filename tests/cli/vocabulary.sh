@@ -13,7 +13,7 @@ check "merges, in their order" test "$(ids 'ab abab' 'a<|endoftext|>b' 'ba')" = 
 check "bytes of letters" test "$(ids 'é')" = "10 11|"
 echo '{"<x>":8}' >m/added_tokens.json
 check "added_tokens.json" test "$(ids 'a<x>b')" = "0 8 1|"
-echo '{"tokenizer_class":"Qwen2TokenizerFast","bos_token":"a","add_bos_token":true}' >m/tokenizer_config.json
+echo '{"tokenizer_class":"Qwen2TokenizerFast","bos_token":"<|endoftext|>"}' >m/tokenizer_config.json
 check "another class cuts in another way: digits one by one" test "$(ids 'ab11')" = "2 5 5|"
 echo '{"tokenizer_class":"WhisperTokenizer"}' >m/tokenizer_config.json
 refuses "a class that is not known" 1 "WhisperTokenizer cuts text" kick-ingest-model m -o x.kick
