@@ -34,6 +34,8 @@ struct ingest {
     size_t places;
     struct pool *pool;
     struct variant variant; /* with --of */
+    void *dense;            /* one tensor's numbers, and the room for them */
+    size_t room;
 };
 
 static const char *name, *role, *of, *method;
@@ -408,17 +410,20 @@ static int write_tensor(struct ingest *g, const struct place *p, struct stream_w
         like.rows *= like.cols;
         like.cols = like.shape[i];
     }
-    void *dense = memory_new(p->entry->bytes, 1, p->name, e);
-    if (!dense)
-        return -1;
+    if (p->entry->bytes > g->room) {
+        free(g->dense);
+        g->room = 0;
+        if (!(g->dense = memory_new(p->entry->bytes, 1, p->name, e)))
+            return -1;
+        g->room = p->entry->bytes;
+    }
     /* Only matrices that compression touches are worth a mask. */
     enum tensor_encoding encoding =
         model_role_is_projection(p->role) ? ENCODING_AUTO : ENCODING_NONE;
-    if (!read_tensor(g, p, dense, e) &&
-        !tensor_encode(&store, &like, p->values, dense, encoding, 0, 0, e))
+    if (!read_tensor(g, p, g->dense, e) &&
+        !tensor_encode(&store, &like, p->values, g->dense, encoding, 0, 0, e))
         result = write_record(g, p, &store.tensor, w, e);
     tensor_store_free(&store);
-    free(dense);
     return result;
 }
 
@@ -489,6 +494,8 @@ static int run(struct cli *c, struct error *e)
         (g.checkpoint.tokenizer && write_tokenizer(&g, writer, e)))
         goto out;
     for (size_t i = 0; i < g.places; i++) {
+        if (i + 1 < g.places)
+            checkpoint_prefetch(&g.checkpoint, g.place[i + 1].entry);
         if (write_tensor(&g, &g.place[i], writer, e))
             goto out;
         cli_progress(c, i + 1, g.places, "tensors");
@@ -508,6 +515,7 @@ out:
     variant_close(&g.variant);
     checkpoint_free(&g.checkpoint);
     free(g.place);
+    free(g.dense);
     pool_free(g.pool);
     return result;
 }

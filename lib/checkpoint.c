@@ -748,6 +748,13 @@ void checkpoint_free(struct checkpoint *c)
     *c = (struct checkpoint){0};
 }
 
+void checkpoint_prefetch(const struct checkpoint *c, const struct checkpoint_entry *t)
+{
+    if (!c->gguf.file && c->file[t->file].safetensors)
+        safetensors_prefetch(c->file[t->file].safetensors,
+                             safetensors_entry(c->file[t->file].safetensors, t->at));
+}
+
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e)
 {

@@ -53,6 +53,9 @@ void checkpoint_free(struct checkpoint *c);
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
 
+/* Says that this tensor is read next, so that the disk can begin. */
+void checkpoint_prefetch(const struct checkpoint *c, const struct checkpoint_entry *t);
+
 /* Reads a tensor of dtype INT; packed_free() frees it. */
 int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_entry *t,
                            struct packed *out, struct error *e);

@@ -395,6 +395,32 @@ void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits
                      (zero[r * groups + g] - (less_one ? 1u : 0u)) & top);
 }
 
+size_t packed_words(size_t n, int bits)
+{
+    const size_t each = 32 / (size_t)bits;
+    return (n + each - 1) / each;
+}
+
+void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                             unsigned char *words)
+{
+    const size_t each = 32 / (size_t)bits, width = packed_words(cols, bits);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            put_bits(words + 4 * (r * width + c / each),
+                     (uint32_t)codes[r * cols + c] << c % each * (size_t)bits);
+}
+
+void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
+                             unsigned char *words)
+{
+    const size_t each = 32 / (size_t)bits;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t g = 0; g < groups; g++)
+            put_bits(words + 4 * (r / each * groups + g),
+                     (uint32_t)zero[r * groups + g] << r % each * (size_t)bits);
+}
+
 /* ---- FP8 ------------------------------------------------------------------------------------ */
 
 /* E4M3 as in the "fn" form: no infinities, all ones is no number. */
@@ -413,6 +439,8 @@ void packed_fp8(const unsigned char *codes, size_t first, size_t n, size_t cols,
     float table[256];
     for (unsigned i = 0; i < 256; i++)
         table[i] = e4m3((unsigned char)i);
+    if (!n)
+        return;
     const size_t across = (cols + block[1] - 1) / block[1];
     for (size_t i = 0; i < n; i++) {
         const size_t row = (first + i) / cols, col = (first + i) % cols;

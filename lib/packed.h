@@ -97,6 +97,14 @@ void packed_gptq_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
 void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits, bool less_one,
                        unsigned char *words);
 
+/* The same for compressed-tensors: each row in words of its own (rows, words); zeros (words of rows,
+ * groups). packed_words(): words of so many codes. */
+size_t packed_words(size_t n, int bits);
+void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                             unsigned char *words);
+void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
+                             unsigned char *words);
+
 /* n numbers of an FP8 matrix from number `first` on: the code of each times the scale of its block;
  * scale: (ceil(rows / block[0]), ceil(cols / block[1])). */
 void packed_fp8(const unsigned char *codes, size_t first, size_t n, size_t cols, const float *scale,
