@@ -176,6 +176,9 @@ static int check_packed(struct export *x, const struct tensor *t, const struct e
         return error_set(e, "has %d bits in groups of %zu columns, another one %d in groups of %zu, "
                             "and --layout %s has one kind in a model%s",
                          t->bits, t->group, x->bits, x->group ? x->group : x->widest, layout, advice);
+    if (x->layout == PACKED && !packed_compressed_fits(t->cols, t->bits))
+        return error_set(e, "codes of %d bits in rows of %zu: readers of --layout packed could take them "
+                            "for those of an older form%s", t->bits, t->cols, advice);
     if (x->layout == GPTQ && !packed_gptq_fits(t->rows, t->cols, t->bits))
         return error_set(e, "%zu x %zu codes of %d bits are not whole words of 32 bits, as --layout "
                             "gptq needs them%s",
@@ -187,7 +190,7 @@ static int write_codes(struct export *x, const struct tensor *t, const char *bas
 {
     const bool gptq = x->layout == GPTQ;
     const size_t words[] = {gptq ? t->cols * (size_t)t->bits / 32 : t->rows,
-                            gptq ? t->rows : packed_words(t->cols, t->bits)};
+                            gptq ? t->rows : (t->cols * (size_t)t->bits + 31) / 32};
     const int64_t shape[] = {(int64_t)t->rows, (int64_t)t->cols};
     const size_t two = 2;
     uint8_t *codes = memory_new(t->rows, t->cols, "codes", e);
@@ -297,7 +300,7 @@ static int write_zeros(struct export *x, struct error *e)
     for (size_t i = 0; !result && i < x->matrices; i++) {
         const struct zeros *z = &x->zeros[i];
         const bool gptq = x->layout == GPTQ;
-        const size_t words[] = {gptq ? z->groups : packed_words(z->rows, x->bits),
+        const size_t words[] = {gptq ? z->groups : (z->rows * (size_t)x->bits + 31) / 32,
                                 gptq ? z->rows * (size_t)x->bits / 32 : z->groups};
         if (!gptq && x->symmetric)
             continue;

@@ -479,8 +479,8 @@ static int set_packed(struct checkpoint *c, struct checkpoint_entry *to,
             return error_set(e, "%.200s: is not two numbers of type I64", said->name);
         if (checkpoint_read(c, said, 0, sizeof shape, shape, e))
             return -1;
-        if (shape[0] < 0 || (size_t)shape[0] != rows || shape[1] < 0 || (size_t)shape[1] > cols ||
-            cols - (size_t)shape[1] >= 32)
+        if (shape[0] < 0 || (size_t)shape[0] != rows || shape[1] < 0 || shape[1] > 1 << 28 ||
+            !packed_width_fits(&c->scheme, codes->shape[1], (size_t)shape[1]))
             return error_set(e, "%.200s: disagrees with the codes", said->name);
         cols = (size_t)shape[1];
     }

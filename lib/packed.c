@@ -204,10 +204,16 @@ void packed_free(struct packed *p)
     *p = (struct packed){0};
 }
 
-/* Codes in a word, or in three of them for 3 bits, where a code may lie across two. */
+/* Words of n codes without gaps, where a code may lie across two; */
 static size_t words(size_t n, int bits)
 {
     return (n * (size_t)bits + 31) / 32;
+}
+/* and of n codes that don't. */
+static size_t packed_words(size_t n, int bits)
+{
+    const size_t each = 32 / (size_t)bits;
+    return (n + each - 1) / each;
 }
 
 int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, size_t *rows,
@@ -225,11 +231,16 @@ int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, s
         *rows = shape[1] * 8;
         *cols = shape[0];
         return 0;
-    default: /* (rows, words of columns) */
+    default: /* (rows, words of columns); how many columns says another part */
         *rows = shape[0];
         *cols = shape[1] * (32 / bits);
         return 0;
     }
+}
+
+bool packed_width_fits(const struct packed_scheme *s, size_t width, size_t cols)
+{
+    return width == words(cols, s->bits) || width == packed_words(cols, s->bits);
 }
 
 /* Code i of a run of words that lie `stride` words apart. */
@@ -257,15 +268,23 @@ static unsigned awq_at(const unsigned char *row, size_t i)
     return load_u32(row + 4 * (i / 8)) >> 4 * awq_place[i % 8] & 15;
 }
 
-static unsigned weight_at(const struct packed_scheme *s, const unsigned char *codes, size_t rows,
-                          size_t cols, size_t r, size_t c)
+/* Older files of compressed-tensors leave the rest of a word unused where codes do not fill it, newer
+ * ones do not: the number of words tells, but for rows too short to differ, which are taken for older. */
+static bool is_dense(size_t bytes, size_t rows, size_t cols, int bits)
+{
+    return 32 % bits == 0 || (bytes == 4 * rows * words(cols, bits) &&
+                              words(cols, bits) != packed_words(cols, bits));
+}
+
+static unsigned weight_at(const struct packed_scheme *s, bool dense, const unsigned char *codes,
+                          size_t rows, size_t cols, size_t r, size_t c)
 {
     if (s->packing == PACKING_GPTQ)
         return code_at(codes + 4 * r, rows, c, s->bits);
     if (s->packing == PACKING_AWQ)
         return awq_at(codes + c * (rows / 8) * 4, r);
-    const size_t each = 32 / (size_t)s->bits, row = (cols + each - 1) / each;
-    return whole_code_at(codes + 4 * r * row, 1, c, s->bits);
+    return dense ? code_at(codes + 4 * r * words(cols, s->bits), 1, c, s->bits)
+                 : whole_code_at(codes + 4 * r * packed_words(cols, s->bits), 1, c, s->bits);
 }
 
 /* Bytes that each part must have. */
@@ -273,7 +292,7 @@ static int check_parts(const struct packed_scheme *s, const struct packed_parts 
                        const struct packed *p, struct error *e)
 {
     size_t codes = 0, zeros = 0;
-    const size_t each = 32 / (size_t)s->bits;
+    const bool dense = is_dense(f->codes_bytes, p->rows, p->cols, s->bits);
     switch (s->packing) {
     case PACKING_GPTQ:
         codes = words(p->cols, s->bits) * p->rows;
@@ -284,8 +303,8 @@ static int check_parts(const struct packed_scheme *s, const struct packed_parts 
         zeros = p->groups * (p->rows / 8);
         break;
     default:
-        codes = p->rows * ((p->cols + each - 1) / each);
-        zeros = (p->rows + each - 1) / each * p->groups;
+        codes = p->rows * (dense ? words : packed_words)(p->cols, s->bits);
+        zeros = (dense ? words : packed_words)(p->rows, s->bits) * p->groups;
     }
     if (f->codes_bytes != 4 * codes || f->scales_count != p->rows * p->groups ||
         (s->zeros && (!f->zeros || f->zeros_bytes != 4 * zeros)) ||
@@ -319,6 +338,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
 {
     const unsigned top = (1u << s->bits) - 1;
     const size_t rows = p->rows, cols = p->cols, groups = p->groups;
+    const bool dense = is_dense(f->codes_bytes, rows, cols, s->bits);
     if (check_parts(s, f, p, e) || (f->order && read_order(f->order, p, e)))
         return -1;
     /* Blocks of rows, since GPTQ and AWQ keep those of a column together. */
@@ -326,7 +346,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
         const size_t end = first + BLOCK < rows ? first + BLOCK : rows;
         for (size_t c = 0; c < cols; c++)
             for (size_t r = first; r < end; r++)
-                p->codes[r * cols + c] = (uint8_t)weight_at(s, f->codes, rows, cols, r, c);
+                p->codes[r * cols + c] = (uint8_t)weight_at(s, dense, f->codes, rows, cols, r, c);
     }
     for (size_t r = 0; r < rows; r++) {
         for (size_t g = 0; g < groups; g++) {
@@ -343,7 +363,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
             default:
                 scale = f->scales[r * groups + g];
                 if (s->zeros)
-                    zero = whole_code_at(f->zeros + 4 * g, groups, r, s->bits);
+                    zero = (dense ? code_at : whole_code_at)(f->zeros + 4 * g, groups, r, s->bits);
             }
             p->scale[r * groups + g] = scale;
             p->zero[r * groups + g] = (uint8_t)zero;
@@ -395,30 +415,25 @@ void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits
                      (zero[r * groups + g] - (less_one ? 1u : 0u)) & top);
 }
 
-size_t packed_words(size_t n, int bits)
+bool packed_compressed_fits(size_t cols, int bits)
 {
-    const size_t each = 32 / (size_t)bits;
-    return (n + each - 1) / each;
+    return is_dense(4 * words(cols, bits), 1, cols, bits);
 }
 
 void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
-                             unsigned char *words)
+                             unsigned char *out)
 {
-    const size_t each = 32 / (size_t)bits, width = packed_words(cols, bits);
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < cols; c++)
-            put_bits(words + 4 * (r * width + c / each),
-                     (uint32_t)codes[r * cols + c] << c % each * (size_t)bits);
+            put_code(out + 4 * r * words(cols, bits), 1, c, bits, codes[r * cols + c]);
 }
 
 void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
-                             unsigned char *words)
+                             unsigned char *out)
 {
-    const size_t each = 32 / (size_t)bits;
     for (size_t r = 0; r < rows; r++)
         for (size_t g = 0; g < groups; g++)
-            put_bits(words + 4 * (r / each * groups + g),
-                     (uint32_t)zero[r * groups + g] << r % each * (size_t)bits);
+            put_code(out + 4 * g, groups, r, bits, zero[r * groups + g]);
 }
 
 /* ---- FP8 ------------------------------------------------------------------------------------ */

@@ -77,6 +77,9 @@ void packed_free(struct packed *p);
 int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, size_t *rows,
                  size_t *cols, struct error *e);
 
+/* True if so many words can hold a row of so many columns of compressed-tensors. */
+bool packed_width_fits(const struct packed_scheme *s, size_t width, size_t cols);
+
 /* The bytes of the parts; those of the codes are words of 32 bits, little-endian, zeros and order
  * may be NULL. scales: already f32, in their own order. */
 struct packed_parts {
@@ -98,8 +101,8 @@ void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits
                        unsigned char *words);
 
 /* The same for compressed-tensors: each row in words of its own (rows, words); zeros (words of rows,
- * groups). packed_words(): words of so many codes. */
-size_t packed_words(size_t n, int bits);
+ * groups). packed_compressed_fits(): the form can be told from the number of words. */
+bool packed_compressed_fits(size_t cols, int bits);
 void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
                              unsigned char *words);
 void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
