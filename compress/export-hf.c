@@ -7,6 +7,7 @@
 #include "file.h"
 #include "json.h"
 #include "memory.h"
+#include "model_card.h"
 #include "packed.h"
 #include "safetensors_write.h"
 #include "source.h"
@@ -14,10 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { NAME = 160 };
 
-static const char *layout = "dense", *directory;
+static const char *layout = "dense", *directory, *results;
+
+enum layout { DENSE, GPTQ, PACKED, BITMASK };
+static const char *const layouts[] = {"dense", "gptq", "packed", "bitmask"};
 
 /* A tensor that was written, under the name that a reader of checkpoints will find. */
 struct entry {
@@ -43,7 +48,10 @@ struct export {
     size_t entries, tensors;
     bool wide[3]; /* types of floats that were written: f32, f16, bf16 */
 
-    /* Layout gptq: */
+    enum layout layout;
+    size_t kept, of; /* bitmask: numbers that are not zero, of so many */
+
+    /* Layouts gptq and packed: */
     bool packed;
     int bits;                     /* of all matrices; 0: there was none yet */
     size_t group, widest;         /* columns of a group; of the widest matrix that is one group */
@@ -105,26 +113,73 @@ out:
     return result;
 }
 
-/* What the layout of GPTQ has no place for. */
+/* compressed-tensors' bitmask: the numbers that are not zero, and where they are. */
+static int write_bitmask(struct export *x, const struct tensor *t, const struct entry *n,
+                         struct error *e)
+{
+    enum tensor_values values;
+    const size_t row = (t->cols + 7) / 8, dims[] = {t->rows, row}, two = 2;
+    const int64_t shape[] = {(int64_t)t->rows, (int64_t)t->cols};
+    size_t kept = 0;
+    int result = -1;
+    if (t->values == VALUES_INT || n->transposed)
+        return error_set(e, "%s: --layout bitmask is for matrices of floats that are not stored "
+                            "transposed; use --layout %s", t->name, n->transposed ? "dense" : "packed");
+    unsigned char *dense = tensor_dense(t, &values, e), *mask = memory_new(t->rows, row, t->name, e);
+    int64_t *first = memory_new(t->rows, sizeof *first, t->name, e);
+    if (!dense || !mask || !first)
+        goto out;
+    const size_t size = values_size(values);
+    for (size_t i = 0; i < t->rows * t->cols; i++) {
+        float number;
+        values_to_f32(values, dense + i * size, 1, &number);
+        if (i % t->cols == 0)
+            first[i / t->cols] = (int64_t)kept;
+        if (number == 0)
+            continue;
+        mask[i / t->cols * row + i % t->cols / 8] |= (unsigned char)(1 << i % t->cols % 8);
+        memmove(dense + kept++ * size, dense + i * size, size);
+    }
+    x->kept += kept;
+    x->of += t->rows * t->cols;
+    x->wide[values] = true;
+    result = put(x, n->name, "compressed", dtypes[values], 1, &kept, dense, kept * size, e) ||
+                     put(x, n->name, "bitmask", "U8", 2, dims, mask, t->rows * row, e) ||
+                     put(x, n->name, "shape", "I64", 1, &two, shape, sizeof shape, e) ||
+                     put(x, n->name, "row_offsets", "I64", 1, &t->rows, first,
+                         t->rows * sizeof *first, e)
+                 ? -1
+                 : 0;
+out:
+    free(dense);
+    free(mask);
+    free(first);
+    return result;
+}
+
+/* What the layouts of codes have no place for. */
 static int check_packed(struct export *x, const struct tensor *t, const struct entry *n,
                         struct error *e)
 {
     static const char *const advice = "; use --layout dense";
     if (t->values != VALUES_INT)
-        return error_set(e, "is not quantized, and in --layout gptq all matrices are%s", advice);
+        return error_set(e, "is not quantized, and in --layout %s all matrices are%s", layout, advice);
     if (t->threshold > 0 || t->min || n->transposed)
-        return error_set(e, "--layout gptq has no place for %s%s",
+        return error_set(e, "--layout %s has no place for %s%s", layout,
                          t->threshold > 0 ? "LLM.int8()"
                          : t->min         ? "minima that are no multiples of the scale"
                                           : "matrices that are stored transposed",
                          advice);
-    if (t->bits != 2 && t->bits != 3 && t->bits != 4 && t->bits != 8)
+    if (x->layout == GPTQ && t->bits != 2 && t->bits != 3 && t->bits != 4 && t->bits != 8)
         return error_set(e, "--layout gptq has 2, 3, 4 and 8 bits, not %d%s", t->bits, advice);
     if (x->bits && (t->bits != x->bits || (t->groups > 1 && x->group && t->group != x->group)))
         return error_set(e, "has %d bits in groups of %zu columns, another one %d in groups of %zu, "
-                            "and --layout gptq has one kind in a model%s",
-                         t->bits, t->group, x->bits, x->group ? x->group : x->widest, advice);
-    if (!packed_gptq_fits(t->rows, t->cols, t->bits))
+                            "and --layout %s has one kind in a model%s",
+                         t->bits, t->group, x->bits, x->group ? x->group : x->widest, layout, advice);
+    if (x->layout == PACKED && !packed_compressed_fits(t->cols, t->bits))
+        return error_set(e, "codes of %d bits in rows of %zu: readers of --layout packed could take them "
+                            "for those of an older form%s", t->bits, t->cols, advice);
+    if (x->layout == GPTQ && !packed_gptq_fits(t->rows, t->cols, t->bits))
         return error_set(e, "%zu x %zu codes of %d bits are not whole words of 32 bits, as --layout "
                             "gptq needs them%s",
                          t->rows, t->cols, t->bits, advice);
@@ -133,7 +188,11 @@ static int check_packed(struct export *x, const struct tensor *t, const struct e
 
 static int write_codes(struct export *x, const struct tensor *t, const char *base, struct error *e)
 {
-    const size_t words[] = {t->cols * (size_t)t->bits / 32, t->rows};
+    const bool gptq = x->layout == GPTQ;
+    const size_t words[] = {gptq ? t->cols * (size_t)t->bits / 32 : t->rows,
+                            gptq ? t->rows : (t->cols * (size_t)t->bits + 31) / 32};
+    const int64_t shape[] = {(int64_t)t->rows, (int64_t)t->cols};
+    const size_t two = 2;
     uint8_t *codes = memory_new(t->rows, t->cols, "codes", e);
     uint8_t *keep = memory_new(t->cols, 1, "codes", e);
     unsigned char *packed = memory_new(words[0] * words[1], 4, "codes", e);
@@ -147,8 +206,12 @@ static int write_codes(struct export *x, const struct tensor *t, const char *bas
             if (!keep[c])
                 code[c] = t->zero[r * t->groups + (t->g_idx ? (size_t)t->g_idx[c] : c / t->group)];
     }
-    packed_gptq_codes(codes, t->rows, t->cols, t->bits, packed);
-    result = put(x, base, "qweight", "I32", 2, words, packed, 4 * words[0] * words[1], e);
+    (gptq ? packed_gptq_codes : packed_compressed_codes)(codes, t->rows, t->cols, t->bits, packed);
+    result = put(x, base, gptq ? "qweight" : "weight_packed", "I32", 2, words, packed,
+                 4 * words[0] * words[1], e) ||
+                     (!gptq && put(x, base, "weight_shape", "I64", 1, &two, shape, sizeof shape, e))
+                 ? -1
+                 : 0;
 out:
     free(codes);
     free(keep);
@@ -156,24 +219,29 @@ out:
     return result;
 }
 
-/* (groups, rows), in f16 where that holds them exactly. */
+/* (groups, rows), of compressed-tensors (rows, groups), in f16 where that holds them exactly. */
 static int write_scales(struct export *x, const struct tensor *t, const char *base, struct error *e)
 {
-    const size_t shape[] = {t->groups, t->rows}, count = t->rows * t->groups;
+    const bool gptq = x->layout == GPTQ;
+    const size_t shape[] = {gptq ? t->groups : t->rows, gptq ? t->rows : t->groups},
+                 count = t->rows * t->groups;
     float *scale = memory_new(count, sizeof *scale, "scales", e);
     bool narrow = true;
     if (!scale)
         return -1;
     for (size_t i = 0; i < count; i++)
         narrow = narrow && f16_to_f32(f32_to_f16(t->scale[i])) == t->scale[i];
-    transpose((const unsigned char *)t->scale, t->rows, t->groups, sizeof *scale,
-              (unsigned char *)scale);
+    if (gptq)
+        transpose((const unsigned char *)t->scale, t->rows, t->groups, sizeof *scale,
+                  (unsigned char *)scale);
+    else
+        memcpy(scale, t->scale, count * sizeof *scale);
     if (narrow) /* in place: each is written where it or an earlier one was read */
         for (size_t i = 0; i < count; i++) {
             const uint16_t h = f32_to_f16(scale[i]);
             memcpy((unsigned char *)scale + 2 * i, &h, 2);
         }
-    const int result = put(x, base, "scales", narrow ? "F16" : "F32", 2, shape, scale,
+    const int result = put(x, base, gptq ? "scales" : "weight_scale", narrow ? "F16" : "F32", 2, shape, scale,
                            count * (narrow ? 2 : 4), e);
     free(scale);
     return result;
@@ -181,12 +249,14 @@ static int write_scales(struct export *x, const struct tensor *t, const char *ba
 
 static int write_order(struct export *x, const struct tensor *t, const char *base, struct error *e)
 {
+    if (x->layout == PACKED && !t->g_idx)
+        return 0;
     int32_t *order = memory_new(t->cols, sizeof *order, "an order of columns", e);
     if (!order)
         return -1;
     for (size_t c = 0; c < t->cols; c++)
         order[c] = t->g_idx ? t->g_idx[c] : (int32_t)(c / t->group);
-    const int result = put(x, base, "g_idx", "I32", 1, &t->cols, order, t->cols * sizeof *order, e);
+    const int result = put(x, base, x->layout == GPTQ ? "g_idx" : "weight_g_idx", "I32", 1, &t->cols, order, t->cols * sizeof *order, e);
     free(order);
     return result;
 }
@@ -223,18 +293,25 @@ static int write_packed(struct export *x, const struct tensor *t, const struct e
                : 0;
 }
 
-/* The first version of the format holds zero points less one, so 0 needs the second. */
+/* compressed-tensors: none where all are in the middle. The first version of GPTQ's format holds zero points less one, so 0 needs the second. */
 static int write_zeros(struct export *x, struct error *e)
 {
     int result = 0;
     for (size_t i = 0; !result && i < x->matrices; i++) {
         const struct zeros *z = &x->zeros[i];
-        const size_t words[] = {z->groups, z->rows * (size_t)x->bits / 32};
+        const bool gptq = x->layout == GPTQ;
+        const size_t words[] = {gptq ? z->groups : (z->rows * (size_t)x->bits + 31) / 32,
+                                gptq ? z->rows * (size_t)x->bits / 32 : z->groups};
+        if (!gptq && x->symmetric)
+            continue;
         unsigned char *packed = memory_new(words[0] * words[1], 4, "zero points", e);
         if (!packed)
             return -1;
-        packed_gptq_zeros(z->zero, z->rows, z->groups, x->bits, !x->has_zero, packed);
-        result = put(x, z->name, "qzeros", "I32", 2, words, packed, 4 * words[0] * words[1], e);
+        if (gptq)
+            packed_gptq_zeros(z->zero, z->rows, z->groups, x->bits, !x->has_zero, packed);
+        else
+            packed_compressed_zeros(z->zero, z->rows, z->groups, x->bits, packed);
+        result = put(x, z->name, gptq ? "qzeros" : "weight_zero_point", "I32", 2, words, packed, 4 * words[0] * words[1], e);
         free(packed);
     }
     return result;
@@ -283,8 +360,10 @@ static int write_tensors(struct export *x, struct error *e)
             n->transposed = t.rank == 2 && model_tensor_transposed(&x->source.model, role);
             x->entries++;
             if (!digest_tensor(&t, n->digest, e))
-                result = x->packed && model_role_is_projection(role) ? write_packed(x, &t, n, e)
-                                                                     : write_dense(x, &t, n, e);
+                result = !model_role_is_projection(role) ? write_dense(x, &t, n, e)
+                         : x->packed                     ? write_packed(x, &t, n, e)
+                         : x->layout == BITMASK          ? write_bitmask(x, &t, n, e)
+                                                         : write_dense(x, &t, n, e);
         }
         tensor_free(&t);
         if (result)
@@ -296,6 +375,30 @@ static int write_tensors(struct export *x, struct error *e)
 
 /* ---- the other files ---------------------------------------------------------------------------
  */
+
+/* quantization_config; NULL where the layout has none. */
+static json_t *describe_layout(const struct export *x)
+{
+    const json_int_t group = x->group ? (json_int_t)x->group : -1;
+    if (x->layout == GPTQ)
+        return json_pack("{s:s, s:i, s:I, s:b, s:b, s:s}", "quant_method", "gptq", "bits", x->bits,
+                         "group_size", group, "desc_act", x->ordered, "sym", x->symmetric,
+                         "checkpoint_format", x->has_zero ? "gptq_v2" : "gptq");
+    if (x->layout == PACKED)
+        return json_pack("{s:s, s:s, s:s, s:[s, s], s:{s:{s:[s], s:{s:i, s:s, s:b, s:s, s:o*, s:s*}}}}",
+                         "quant_method", "compressed-tensors", "format", "pack-quantized",
+                         "quantization_status", "compressed", "ignore", "lm_head", "re:.*gate$",
+                         "config_groups", "group_0", "targets", "Linear", "weights", "num_bits",
+                         x->bits, "type", "int", "symmetric", x->symmetric, "strategy",
+                         group > 0 ? "group" : "channel", "group_size",
+                         group > 0 ? json_integer(group) : NULL, "actorder",
+                         x->ordered ? "group" : NULL);
+    return json_pack("{s:s, s:s, s:[s], s:{s:s, s:f, s:s, s:[s], s:[s]}}", "quant_method",
+                     "compressed-tensors", "format", "dense", "ignore", "lm_head", "sparsity_config",
+                     "format", "sparse-bitmask", "global_sparsity",
+                     x->of ? 1 - (double)x->kept / (double)x->of : 0, "sparsity_structure",
+                     "unstructured", "targets", "Linear", "ignore", "lm_head");
+}
 
 static int put_config(struct export *x, struct error *e)
 {
@@ -309,13 +412,7 @@ static int put_config(struct export *x, struct error *e)
                                                           : "bfloat16"),
                  e))
         goto out;
-    if (x->packed &&
-        json_set(config, "quantization_config",
-                 json_pack("{s:s, s:i, s:I, s:b, s:b, s:s}", "quant_method", "gptq", "bits", x->bits,
-                           "group_size", x->group ? (json_int_t)x->group : (json_int_t)-1, "desc_act",
-                           x->ordered, "sym", x->symmetric, "checkpoint_format",
-                           x->has_zero ? "gptq_v2" : "gptq"),
-                 e))
+    if (x->layout != DENSE && json_set(config, "quantization_config", describe_layout(x), e))
         goto out;
     result = checkpoint_put_json(&x->directory, "config.json", config, e);
 out:
@@ -323,11 +420,26 @@ out:
     return result;
 }
 
+static int put_card(struct export *x, struct error *e)
+{
+    struct buffer text = {0};
+    char *path = path_join(x->directory.temporary, "model.safetensors", e);
+    struct stat st;
+    int result = -1;
+    if (path && stat(path, &st))
+        error_set(e, "%s: cannot find its size", path);
+    else if (path && !model_card(&x->source, layout, (uint64_t)st.st_size, results, &text, e))
+        result = checkpoint_put(&x->directory, "README.md", text.data, text.length, e);
+    free(path);
+    buffer_free(&text);
+    return result;
+}
+
 static int put_files(struct export *x, struct error *e)
 {
     const struct source *s = &x->source;
     const json_t *generation = json_object_get(stream_header(s->reader), "generation_config");
-    if (put_config(x, e) ||
+    if (put_config(x, e) || put_card(x, e) ||
         (generation && checkpoint_put_json(&x->directory, "generation_config.json", generation, e)))
         return -1;
     if (s->file && checkpoint_put(&x->directory,
@@ -443,7 +555,7 @@ static int start(struct export *x, struct error *e)
     x->entry = memory_new(x->tensors, sizeof *x->entry, "a list of tensors", e);
     x->zeros = memory_new(x->tensors, sizeof *x->zeros, "a list of tensors", e);
     if (x->entry && x->zeros)
-        result = safetensors_create(&x->out, path, (x->packed ? 4 : 1) * x->tensors, NAME, e);
+        result = safetensors_create(&x->out, path, (x->layout == DENSE ? 1 : 5) * x->tensors, NAME, e);
     free(path);
     return result;
 }
@@ -466,8 +578,8 @@ static int check_single(const struct export *x, struct error *e)
 {
     if (!x->packed || !x->group || x->widest <= x->group)
         return 0;
-    return error_set(e, "%s: has one scale a row, others one for %zu columns, and --layout gptq has "
-                        "one kind in a model; use --layout dense", x->single, x->group);
+    return error_set(e, "%s: has one scale a row, others one for %zu columns, and --layout %s has "
+                        "one kind in a model; use --layout dense", x->single, x->group, layout);
 }
 
 static void warn(const struct export *x)
@@ -482,8 +594,11 @@ static void warn(const struct export *x)
 
 static int run(struct cli *c, struct error *e)
 {
-    struct export x = {.cli = c, .packed = !strcmp(layout, "gptq"), .symmetric = true};
+    struct export x = {.cli = c, .symmetric = true};
     int result = -1;
+    while (strcmp(layouts[x.layout], layout))
+        x.layout++;
+    x.packed = x.layout == GPTQ || x.layout == PACKED;
     if (!directory)
         return error_usage(e, "-o is needed: the directory to make");
     if (pool_new(&x.pool, c->threads, e) ||
@@ -511,8 +626,9 @@ out:
 
 static struct cli_option options[] = {
     {'o', "output", CLI_TEXT, &directory, "DIR", "the directory to make"},
-    {0, "layout", CLI_CHOICE, &layout, "L", "dense, or gptq: codes of 2, 3, 4 or 8 bits",
-     .choices = "dense|gptq"},
+    {0, "layout", CLI_CHOICE, &layout, "L", "how matrices are stored",
+     .choices = "dense|gptq|packed|bitmask"},
+    {0, "results", CLI_TEXT, &results, "FILE", "result streams of this model, for its README.md"},
     {0},
 };
 

@@ -34,6 +34,8 @@ struct ingest {
     size_t places;
     struct pool *pool;
     struct variant variant; /* with --of */
+    void *dense;            /* one tensor's numbers, and the room for them */
+    size_t room;
 };
 
 static const char *name, *role, *of, *method;
@@ -384,6 +386,7 @@ static int write_packed(struct ingest *g, const struct place *p, struct stream_w
     like.rows = like.shape[0] = q.rows;
     like.cols = like.shape[1] = q.cols;
     if (!tensor_encode_int(&store, &like, q.bits, q.group, q.codes, q.scale, q.zero, e)) {
+        store.tensor.threshold = g->checkpoint.scheme.threshold;
         store.tensor.min = q.min;
         store.tensor.g_idx = q.g_idx;
         result = write_record(g, p, &store.tensor, w, e);
@@ -407,17 +410,20 @@ static int write_tensor(struct ingest *g, const struct place *p, struct stream_w
         like.rows *= like.cols;
         like.cols = like.shape[i];
     }
-    void *dense = memory_new(p->entry->bytes, 1, p->name, e);
-    if (!dense)
-        return -1;
+    if (p->entry->bytes > g->room) {
+        free(g->dense);
+        g->room = 0;
+        if (!(g->dense = memory_new(p->entry->bytes, 1, p->name, e)))
+            return -1;
+        g->room = p->entry->bytes;
+    }
     /* Only matrices that compression touches are worth a mask. */
     enum tensor_encoding encoding =
         model_role_is_projection(p->role) ? ENCODING_AUTO : ENCODING_NONE;
-    if (!read_tensor(g, p, dense, e) &&
-        !tensor_encode(&store, &like, p->values, dense, encoding, 0, 0, e))
+    if (!read_tensor(g, p, g->dense, e) &&
+        !tensor_encode(&store, &like, p->values, g->dense, encoding, 0, 0, e))
         result = write_record(g, p, &store.tensor, w, e);
     tensor_store_free(&store);
-    free(dense);
     return result;
 }
 
@@ -474,18 +480,22 @@ static int run(struct cli *c, struct error *e)
     for (size_t i = 0; i < g.places; i++) {
         /* packed codes of 2 bits become bytes, and are packed again; GGUF's count as floats */
         const bool packed = !strcmp(g.place[i].entry->dtype, "INT") && !g.checkpoint.gguf.file;
-        const uint64_t copies = packed                                              ? 7
-                                : model_tensor_transposed(&g.model, g.place[i].role) ? 2
-                                                                                     : 1;
+        const bool twice = model_tensor_transposed(&g.model, g.place[i].role) ||
+                           g.place[i].entry->part[PART_CODES];
+        const uint64_t copies = packed ? 7 : twice ? 2 : 1;
         const uint64_t bytes = copies * g.place[i].entry->bytes;
         most = bytes > most ? bytes : most;
     }
     if (cli_memory(c, most + (uint64_t)pool_threads(g.pool) * (18 << 20) + (8 << 20), e))
         goto out;
+    if (g.checkpoint.scheme.activations)
+        cli_warn(c, "this checkpoint is meant to run with activations in 8 bits; here they stay floats");
     if (output_open(&output, c->output, e) || stream_create(&writer, output, header, g.pool, e) ||
         (g.checkpoint.tokenizer && write_tokenizer(&g, writer, e)))
         goto out;
     for (size_t i = 0; i < g.places; i++) {
+        if (i + 1 < g.places)
+            checkpoint_prefetch(&g.checkpoint, g.place[i + 1].entry);
         if (write_tensor(&g, &g.place[i], writer, e))
             goto out;
         cli_progress(c, i + 1, g.places, "tensors");
@@ -505,6 +515,7 @@ out:
     variant_close(&g.variant);
     checkpoint_free(&g.checkpoint);
     free(g.place);
+    free(g.dense);
     pool_free(g.pool);
     return result;
 }

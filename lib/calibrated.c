@@ -594,8 +594,10 @@ static int start(struct run *r, json_t **header, struct error *e)
         return -1;
     if (model_parse(&c->model, json_object_get(stream_header(r->in), "config"), e))
         return error_prefix(e, "%s: its config", stream_name(r->in));
-    if (model_has_role(&c->model, ROLE_SHARED_GATE))
-        return error_set(e, "a shared expert cannot be calibrated yet: try prune-magnitude or quantize-rtn");
+    if (c->model.shared_inner)
+        return error_set(e, "%s: %s does not calibrate mixtures with a shared expert; "
+                            "prune-magnitude and quantize-rtn take them",
+                         stream_name(r->in), c->cli->name);
     if (c->check && c->check(c, e))
         return -1;
     r->sites = site_number(SITE_DOWN, c->model.experts ? c->model.experts - 1 : 0) + 1;

@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "safetensors.h"
 #include "tensor.h"
+#include "tokenizer_convert.h"
 #include "torch_file.h"
 #include "window.h"
 
@@ -95,21 +96,85 @@ out:
     return result;
 }
 
+/* Puts a converted vocabulary in the place of what was read. */
+static int take_converted(struct checkpoint *c, struct buffer *json, struct error *e)
+{
+    if (buffer_append(json, "", 1, e)) {
+        buffer_free(json);
+        return -1;
+    }
+    free(c->tokenizer);
+    c->tokenizer = (char *)json->data;
+    c->tokenizer_bytes = json->length - 1;
+    c->tokenizer_kind = "tokenizer.json";
+    return 0;
+}
+
+/* GPT-2's form, where there are both files. */
+static int read_merges(struct checkpoint *c, struct error *e)
+{
+    char *vocab = NULL, *merges = NULL, *added = NULL;
+    size_t vocab_bytes = 0, merges_bytes = 0, n = 0;
+    struct buffer json = {0};
+    int result = -1;
+    if (read_optional(c, "vocab.json", TOKENIZER_MAX, &vocab, &vocab_bytes, e) ||
+        read_optional(c, "merges.txt", TOKENIZER_MAX, &merges, &merges_bytes, e) ||
+        read_optional(c, "added_tokens.json", CONFIG_MAX, &added, &n, e))
+        goto out;
+    if (!vocab || !merges)
+        result = 0;
+    else if (tokenizer_from_merges(vocab, vocab_bytes, merges, merges_bytes, added, c->settings,
+                                   &json, e))
+        error_prefix(e, "%s", c->directory);
+    else
+        result = take_converted(c, &json, e);
+out:
+    if (result)
+        buffer_free(&json);
+    free(vocab);
+    free(merges);
+    free(added);
+    return result;
+}
+
 static int read_tokenizer(struct checkpoint *c, struct error *e)
 {
     static const struct {
         const char *file, *kind;
     } list[] = {{"tokenizer.model", "sentencepiece"}, {"tokenizer.json", "tokenizer.json"}};
-    for (size_t i = 0; i < 2 && !c->tokenizer; i++) {
-        if (read_optional(c, list[i].file, TOKENIZER_MAX, &c->tokenizer, &c->tokenizer_bytes, e))
-            return -1;
-        c->tokenizer_kind = list[i].kind;
-    }
-    if (!c->tokenizer)
-        return 0;
+    bool tiktoken = false;
     if (read_optional(c, "tokenizer_config.json", CONFIG_MAX, &c->settings, &c->settings_bytes, e))
         return -1;
-    return add_chat_template(c, e);
+    for (size_t i = 0; i < 2 && (!c->tokenizer || tiktoken); i++) {
+        char *text = NULL;
+        size_t n = 0;
+        if (read_optional(c, list[i].file, TOKENIZER_MAX, &text, &n, e))
+            return -1;
+        if (!text)
+            continue;
+        free(c->tokenizer);
+        c->tokenizer = text;
+        c->tokenizer_bytes = n;
+        c->tokenizer_kind = list[i].kind;
+        tiktoken = i == 0 && tiktoken_looks_like(text, n);
+    }
+    if (tiktoken) {
+        struct buffer json = {0};
+        if (tokenizer_from_tiktoken(c->tokenizer, c->tokenizer_bytes, c->settings, &json, e)) {
+            buffer_free(&json);
+            return error_prefix(e, "%s: tokenizer.model", c->directory);
+        }
+        if (take_converted(c, &json, e))
+            return -1;
+    }
+    if (!c->tokenizer && read_merges(c, e))
+        return -1;
+    if (c->tokenizer)
+        return add_chat_template(c, e);
+    free(c->settings); /* of a tokenizer that is not there */
+    c->settings = NULL;
+    c->settings_bytes = 0;
+    return 0;
 }
 
 /* A GGUF file holds all of this itself. */
@@ -324,6 +389,68 @@ static enum packed_part part_of(enum packing packing, const char *name, size_t *
     return PARTS;
 }
 
+/* LLM.int8(): codes and a scale a row. */
+static int set_int8(struct checkpoint *c, struct checkpoint_entry *to,
+                    const struct checkpoint_entry *codes, struct error *e)
+{
+    const struct checkpoint_entry *scale = to->part[PART_SCALES], *format = to->part[PART_OTHER];
+    unsigned char order = 0;
+    if (strcmp(codes->dtype, "I8") || codes->rank != 2 || strcmp(scale->dtype, "F32") ||
+        scale->bytes != 4 * codes->shape[0])
+        return error_set(e, "%.200s: is no matrix of type I8 with an F32 scale for each row",
+                         codes->name);
+    if (format && (format->bytes != 1 || checkpoint_read(c, format, 0, 1, &order, e) || order))
+        return error_set(e, "%.200s: the order of its codes is not that of rows", codes->name);
+    set_entry(to, to->name, "INT", 2, codes->shape, codes->bytes);
+    return 0;
+}
+
+static int set_fp8(struct checkpoint *c, struct checkpoint_entry *to,
+                   const struct checkpoint_entry *codes, struct error *e)
+{
+    const struct checkpoint_entry *scale = to->part[PART_SCALES];
+    size_t block[2], bytes;
+    if (strcmp(codes->dtype, "F8_E4M3") || codes->rank != 2)
+        return error_set(e, "%.200s: is no matrix of type F8_E4M3", codes->name);
+    if (strcmp(scale->dtype, "F32") && strcmp(scale->dtype, "F16") && strcmp(scale->dtype, "BF16"))
+        return error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", scale->name,
+                         scale->dtype);
+    if (!size_multiply(codes->bytes, 4, &bytes))
+        return error_set(e, "%.200s: its sizes are too large", codes->name);
+    if (packed_fp8_blocks(&c->scheme, codes->shape[0], codes->shape[1], scale->rank, scale->shape,
+                          block, e))
+        return error_prefix(e, "%.200s", codes->name);
+    set_entry(to, to->name, "F32", 2, codes->shape, bytes);
+    return 0;
+}
+
+/* The values that are not zero, and which those are. */
+static int set_bitmask(struct checkpoint *c, struct checkpoint_entry *to,
+                       const struct checkpoint_entry *values, struct error *e)
+{
+    const struct checkpoint_entry *mask = to->part[PART_SCALES], *said = to->part[PART_SHAPE];
+    const size_t width = !strcmp(values->dtype, "F32") ? 4 : 2;
+    size_t shape[CHECKPOINT_RANK_MAX] = {0}, bytes;
+    int64_t given[2];
+    if (!said || strcmp(said->dtype, "I64") || said->bytes != sizeof given)
+        return error_set(e, "%.200s: has no shape of two numbers beside it", values->name);
+    if (width == 2 && strcmp(values->dtype, "F16") && strcmp(values->dtype, "BF16"))
+        return error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", values->name,
+                         values->dtype);
+    if (checkpoint_read(c, said, 0, sizeof given, given, e))
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        if (given[i] < 1 || given[i] > 1 << 28)
+            return error_set(e, "%.200s: is no shape of a matrix", said->name);
+        shape[i] = (size_t)given[i];
+    }
+    if (strcmp(mask->dtype, "U8") || mask->bytes != shape[0] * ((shape[1] + 7) / 8) ||
+        values->bytes > shape[0] * shape[1] * width || !size_multiply(shape[0], shape[1] * width, &bytes))
+        return error_set(e, "%.200s: mask, shape and values do not fit each other", values->name);
+    set_entry(to, to->name, values->dtype, 2, shape, bytes);
+    return 0;
+}
+
 static int set_packed(struct checkpoint *c, struct checkpoint_entry *to,
                       struct checkpoint_entry *const *sorted, size_t count,
                       const struct checkpoint_entry *codes, size_t base, struct error *e)
@@ -333,6 +460,12 @@ static int set_packed(struct checkpoint *c, struct checkpoint_entry *to,
     for (int k = 0; k < PARTS; k++)
         to->part[k] = find_part(sorted, count, codes->name, base,
                                 packed_part_name(c->scheme.packing, (enum packed_part)k));
+    to->file = codes->file;
+    to->at = codes->at;
+    if (c->scheme.packing >= PACKING_INT8)
+        return c->scheme.packing == PACKING_INT8      ? set_int8(c, to, codes, e)
+               : c->scheme.packing == PACKING_BITMASK ? set_bitmask(c, to, codes, e)
+                                                      : set_fp8(c, to, codes, e);
     const struct checkpoint_entry *order = to->part[PART_ORDER], *said = to->part[PART_SHAPE];
     if (!to->part[PART_SCALES] || (c->scheme.zeros && !to->part[PART_ZEROS]))
         return error_set(e, "%.200s: has no scales or no zeros beside it", codes->name);
@@ -346,14 +479,12 @@ static int set_packed(struct checkpoint *c, struct checkpoint_entry *to,
             return error_set(e, "%.200s: is not two numbers of type I64", said->name);
         if (checkpoint_read(c, said, 0, sizeof shape, shape, e))
             return -1;
-        if (shape[0] < 0 || (size_t)shape[0] != rows || shape[1] < 0 || (size_t)shape[1] > cols ||
-            cols - (size_t)shape[1] >= 32)
+        if (shape[0] < 0 || (size_t)shape[0] != rows || shape[1] < 0 || shape[1] > 1 << 28 ||
+            !packed_width_fits(&c->scheme, codes->shape[1], (size_t)shape[1]))
             return error_set(e, "%.200s: disagrees with the codes", said->name);
         cols = (size_t)shape[1];
     }
     const size_t sizes[CHECKPOINT_RANK_MAX] = {rows, cols};
-    to->file = codes->file;
-    to->at = codes->at;
     set_entry(to, to->name, "INT", 2, sizes, codes->bytes);
     return 0;
 }
@@ -383,7 +514,10 @@ static int combine(struct checkpoint *c, struct error *e)
     for (size_t i = 0; i < count; i++) {
         const struct checkpoint_entry *t = &c->stored[i];
         const enum packed_part part = part_of(c->scheme.packing, t->name, &base);
-        if (part == PARTS) {
+        /* a "weight" without scales is one */
+        const char *scales = packed_part_name(c->scheme.packing, PART_SCALES);
+        if (part == PARTS || (part == PART_CODES && c->scheme.packing >= PACKING_INT8 &&
+                              !find_part(sorted, count, t->name, base, scales))) {
             c->entry[c->count++] = *t;
             continue;
         }
@@ -391,16 +525,23 @@ static int combine(struct checkpoint *c, struct error *e)
             continue;
         struct checkpoint_entry *to = &c->entry[c->count++];
         to->name = name;
-        name += sprintf(name, "%.*s.weight", (int)base, t->name) + 1;
+        const bool whole = base > 7 && !strncmp(t->name + base - 7, ".weight", 7);
+        name += sprintf(name, "%.*s%s", (int)base, t->name, whole ? "" : ".weight") + 1;
         if (set_packed(c, to, sorted, count, t, base, e))
             goto out;
     }
     /* What follows takes the weights for what they stand for. */
     json_object_del(c->config, "quantization_config");
+    json_object_del(c->config, "compression_config");
     result = 0;
 out:
     free(sorted);
     return result;
+}
+
+static enum tensor_values float_type(const struct checkpoint_entry *t)
+{
+    return !strcmp(t->dtype, "F32") ? VALUES_F32 : !strcmp(t->dtype, "F16") ? VALUES_F16 : VALUES_BF16;
 }
 
 /* A whole part; *bytes stays NULL where there is none. */
@@ -413,12 +554,90 @@ static int read_part(const struct checkpoint *c, const struct checkpoint_entry *
     return *bytes ? checkpoint_read(c, t, 0, t->bytes, *bytes, e) : -1;
 }
 
+/* LLM.int8() holds int8 codes and the greatest magnitude of a row: w = code * that / 127. */
+static int read_int8(const struct checkpoint *c, const struct checkpoint_entry *t, struct packed *out,
+                     struct error *e)
+{
+    if (packed_new(out, t->shape[0], t->shape[1], 0, 8, true, e))
+        return -1;
+    if (checkpoint_read(c, t->part[PART_CODES], 0, t->bytes, out->codes, e) ||
+        checkpoint_read(c, t->part[PART_SCALES], 0, 4 * out->rows, out->scale, e)) {
+        packed_free(out);
+        return -1;
+    }
+    for (size_t i = 0; i < out->rows * out->cols; i++)
+        out->codes[i] ^= 128; /* + 128 */
+    for (size_t r = 0; r < out->rows; r++)
+        out->scale[r] /= 127;
+    memset(out->zero, 128, out->rows);
+    return 0;
+}
+
+static int read_fp8(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
+                    size_t bytes, float *out, struct error *e)
+{
+    const struct checkpoint_entry *codes = t->part[PART_CODES], *scales = t->part[PART_SCALES];
+    const enum tensor_values values = float_type(scales);
+    const size_t n = bytes / 4, count = scales->bytes / values_size(values);
+    size_t block[2];
+    unsigned char *raw = memory_new(n, 1, t->name, e);
+    float *scale = memory_new(count, sizeof *scale, scales->name, e);
+    void *narrow = NULL;
+    int result = -1;
+    if (!raw || !scale || read_part(c, scales, &narrow, e) ||
+        checkpoint_read(c, codes, offset / 4, n, raw, e) ||
+        packed_fp8_blocks(&c->scheme, t->shape[0], t->shape[1], scales->rank, scales->shape, block, e))
+        goto out;
+    values_to_f32(values, narrow, count, scale);
+    packed_fp8(raw, offset / 4, n, t->shape[1], scale, block, out);
+    result = 0;
+out:
+    free(raw);
+    free(scale);
+    free(narrow);
+    return result;
+}
+
+/* Each row of the mask starts at a byte; low bits first. */
+static int read_bitmask(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
+                        size_t bytes, unsigned char *out, struct error *e)
+{
+    const struct checkpoint_entry *values = t->part[PART_CODES];
+    const size_t size = values_size(float_type(t)), cols = t->shape[1], row = (cols + 7) / 8;
+    const size_t first = offset / size, end = first + bytes / size, held = values->bytes / size;
+    size_t before = 0, seen = 0;
+    void *bits = NULL, *kept = NULL;
+    int result = -1;
+    if (read_part(c, t->part[PART_SCALES], &bits, e) || read_part(c, values, &kept, e))
+        goto out;
+    const unsigned char *mask = bits;
+    memset(out, 0, bytes);
+    for (size_t i = 0; i < t->shape[0] * cols; i++) {
+        if (!(mask[i / cols * row + i % cols / 8] >> i % cols % 8 & 1))
+            continue;
+        before = seen++;
+        if (before >= held)
+            break;
+        if (i >= first && i < end)
+            memcpy(out + (i - first) * size, (unsigned char *)kept + before * size, size);
+    }
+    result = seen == held ? 0
+                          : error_set(e, "%.200s: its mask keeps another number of values than the %zu "
+                                         "that are there", t->name, held);
+out:
+    free(bits);
+    free(kept);
+    return result;
+}
+
 int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_entry *t,
                            struct packed *out, struct error *e)
 {
     void *part[PARTS] = {NULL};
     if (c->gguf.file)
         return gguf_model_read_packed(&c->gguf, &c->gguf.entry[t->at], out, e);
+    if (c->scheme.packing == PACKING_INT8)
+        return read_int8(c, t, out, e);
     const struct checkpoint_entry *scales = t->part[PART_SCALES];
     const size_t width = !strcmp(scales->dtype, "F32") ? 4 : 2, count = scales->bytes / width;
     float *wide = NULL;
@@ -529,11 +748,22 @@ void checkpoint_free(struct checkpoint *c)
     *c = (struct checkpoint){0};
 }
 
+void checkpoint_prefetch(const struct checkpoint *c, const struct checkpoint_entry *t)
+{
+    if (!c->gguf.file && c->file[t->file].safetensors)
+        safetensors_prefetch(c->file[t->file].safetensors,
+                             safetensors_entry(c->file[t->file].safetensors, t->at));
+}
+
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e)
 {
     if (c->gguf.file)
         return gguf_model_read(&c->gguf, &c->gguf.entry[t->at], offset, bytes, out, e);
+    if (t->part[PART_CODES] && c->scheme.packing == PACKING_BITMASK)
+        return read_bitmask(c, t, offset, bytes, out, e);
+    if (t->part[PART_CODES] && c->scheme.packing >= PACKING_FP8)
+        return read_fp8(c, t, offset, bytes, out, e);
     const struct checkpoint_file *f = &c->file[t->file];
     if (f->torch)
         return torch_read(f->torch, torch_entry(f->torch, t->at), offset, bytes, out, e);

@@ -24,7 +24,7 @@ struct checkpoint_entry {
     size_t shape[CHECKPOINT_RANK_MAX];
     size_t bytes;   /* as checkpoint_read() gives them: of an INT its packed codes */
     size_t file, at; /* which file of the checkpoint, and which entry of that */
-    const struct checkpoint_entry *part[PARTS]; /* of an INT; NULL: there is none */
+    const struct checkpoint_entry *part[PARTS]; /* of a quantized one; NULL: there is none */
 };
 
 struct checkpoint {
@@ -52,6 +52,9 @@ void checkpoint_free(struct checkpoint *c);
  * tensor's end. */
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
+
+/* Says that this tensor is read next, so that the disk can begin. */
+void checkpoint_prefetch(const struct checkpoint *c, const struct checkpoint_entry *t);
 
 /* Reads a tensor of dtype INT; packed_free() frees it. */
 int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_entry *t,

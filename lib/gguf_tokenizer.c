@@ -10,21 +10,15 @@
 #include "gguf_model.h"
 #include "gguf_write.h"
 #include "json.h"
+#include "tokenizer_patterns.h"
 #include "window.h"
 
 enum token_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
-#define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define LETTERS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-#define REST " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define GPT2                                                                                       \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 /* CJK, as DeepSeek's tokenizer.json writes it */
 #define HAN "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
 
 #define DIGIT "\\p{N}"
-#define LLAMA3 CONTRACTIONS "|" LETTERS "|\\p{N}{1,3}|" REST
-#define QWEN2 CONTRACTIONS "|" LETTERS "|\\p{N}|" REST
 
 /* Names of tokenizer.ggml.pre, and the patterns that cut one after the other. The first name of
  * equal patterns is the one that is written. */
@@ -33,23 +27,23 @@ static const struct cutting {
     bool whole_words; /* a word that is a token is not merged from parts */
     const char *patterns[6];
 } cuttings[] = {
-    {"gpt-2", false, {GPT2}},
-    {"phi-2", false, {GPT2}},
-    {"mpt", false, {GPT2}},
-    {"olmo", false, {GPT2}},
-    {"jais", false, {GPT2}},
-    {"llama-bpe", true, {LLAMA3}},
-    {"dbrx", false, {LLAMA3}},
-    {"smaug-bpe", false, {LLAMA3}},
-    {"qwen2", false, {QWEN2}},
-    {"stablelm2", false, {QWEN2}},
-    {"deepseek-r1-qwen", false, {QWEN2}},
-    {"starcoder", false, {DIGIT, GPT2}},
-    {"refact", false, {DIGIT, GPT2}},
-    {"command-r", false, {DIGIT, GPT2}},
-    {"smollm", false, {DIGIT, GPT2}},
-    {"codeshell", false, {DIGIT, GPT2}},
-    {"falcon", false, {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
+    {"gpt-2", false, {PATTERN_GPT2}},
+    {"phi-2", false, {PATTERN_GPT2}},
+    {"mpt", false, {PATTERN_GPT2}},
+    {"olmo", false, {PATTERN_GPT2}},
+    {"jais", false, {PATTERN_GPT2}},
+    {"llama-bpe", true, {PATTERN_LLAMA3}},
+    {"dbrx", false, {PATTERN_LLAMA3}},
+    {"smaug-bpe", false, {PATTERN_LLAMA3}},
+    {"qwen2", false, {PATTERN_QWEN2}},
+    {"stablelm2", false, {PATTERN_QWEN2}},
+    {"deepseek-r1-qwen", false, {PATTERN_QWEN2}},
+    {"starcoder", false, {DIGIT, PATTERN_GPT2}},
+    {"refact", false, {DIGIT, PATTERN_GPT2}},
+    {"command-r", false, {DIGIT, PATTERN_GPT2}},
+    {"smollm", false, {DIGIT, PATTERN_GPT2}},
+    {"codeshell", false, {DIGIT, PATTERN_GPT2}},
+    {"falcon", false, {"[\\p{P}$+<=>^~|`]+", PATTERN_GPT2, "[0-9][0-9][0-9]"}},
     {"deepseek-llm",
      false,
      {"[\\r\\n]", "\\s?[\\p{Lu}\\p{Ll}\\p{Lt}]+",
@@ -218,7 +212,7 @@ static const char *step_pattern(const json_t *step)
     const json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"),
                  *use = json_object_get(step, "use_regex");
     if (!strcmp(type, "ByteLevel"))
-        return use && json_is_false(use) ? NULL : GPT2;
+        return use && json_is_false(use) ? NULL : PATTERN_GPT2;
     if (!strcmp(type, "Digits") && json_is_true(json_object_get(step, "individual_digits")))
         return DIGIT;
     if (!strcmp(type, "Split") && regex && !json_is_true(json_object_get(step, "invert")) &&

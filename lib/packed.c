@@ -1,6 +1,7 @@
 /* Unpacking quantized checkpoints. */
 #include "packed.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +12,14 @@
 enum { BLOCK = 64 };
 
 static const char *const part_names[][PARTS] = {
-    [PACKING_GPTQ] = {"qweight", "scales", "qzeros", "g_idx", NULL},
-    [PACKING_AWQ] = {"qweight", "scales", "qzeros", NULL, NULL},
+    [PACKING_GPTQ] = {"qweight", "scales", "qzeros", "g_idx", NULL, NULL},
+    [PACKING_AWQ] = {"qweight", "scales", "qzeros", NULL, NULL, NULL},
     [PACKING_COMPRESSED] = {"weight_packed", "weight_scale", "weight_zero_point", "weight_g_idx",
-                            "weight_shape"},
+                            "weight_shape", NULL},
+    [PACKING_INT8] = {"weight", "SCB", NULL, NULL, NULL, "weight_format"},
+    [PACKING_FP8] = {"weight", "weight_scale_inv", NULL, NULL, NULL, "input_scale"},
+    [PACKING_FP8_SCALE] = {"weight", "weight_scale", NULL, NULL, NULL, "input_scale"},
+    [PACKING_BITMASK] = {"compressed", "bitmask", NULL, NULL, "shape", "row_offsets"},
 };
 
 const char *packed_part_name(enum packing packing, enum packed_part part)
@@ -33,21 +38,82 @@ static int get_group(const json_t *q, const char *key, size_t *out, struct error
     return 0;
 }
 
+/* [rows, columns] */
+static int get_block(struct packed_scheme *s, const json_t *list, struct error *e)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const json_int_t n = json_integer_value(json_array_get(list, i));
+        if (json_array_size(list) != 2 || n < 1 || n > 1 << 24)
+            return error_set(e, "a block's size is not two numbers from 1 on");
+        s->block[i] = (size_t)n;
+    }
+    return 0;
+}
+
+/* FP8 of DeepSeek and its like; LLM.int8() of bitsandbytes. */
+static int parse_fp8(struct packed_scheme *s, const json_t *q, struct error *e)
+{
+    const json_t *block = json_object_get(q, "weight_block_size");
+    const char *format = json_get_string_or(q, "fmt", "e4m3");
+    if (strcmp(format, "e4m3"))
+        return error_set(e, "FP8 in the form '%.20s' is not read (e4m3)", format);
+    s->packing = PACKING_FP8;
+    s->activations = json_get_string_or(q, "activation_scheme", NULL) != NULL;
+    return block && !json_is_null(block) ? get_block(s, block, e) : 0;
+}
+
+static int parse_int8(struct packed_scheme *s, const json_t *q, struct error *e)
+{
+    double threshold = 6;
+    bool eight = false;
+    if (json_get_bool_or(q, "load_in_8bit", false, &eight, e) ||
+        json_get_real_or(q, "llm_int8_threshold", 6, &threshold, e))
+        return -1;
+    if (!eight)
+        return error_set(e, "bitsandbytes in 4 bits is not read: its codes are not evenly spaced");
+    if (!(threshold > 0 && threshold < 1e30))
+        return error_set(e, "llm_int8_threshold %g is not a positive number", threshold);
+    s->packing = PACKING_INT8;
+    s->bits = 8;
+    s->threshold = (float)threshold;
+    return 0;
+}
+
 /* compressed-tensors: one group of settings, for the weights of linear layers alone. */
 static int parse_compressed(struct packed_scheme *s, const json_t *q, struct error *e)
 {
     const json_t *groups = json_object_get(q, "config_groups"), *only = NULL, *group;
     const char *format = json_get_string_or(q, "format", "?"), *key;
     int64_t bits = 0;
+    const char *sparse = json_get_string_or(json_object_get(q, "sparsity_config"), "format", "dense");
+    const bool floats = !strcmp(format, "float-quantized") || !strcmp(format, "naive-quantized");
     bool symmetric = true;
-    if (strcmp(format, "pack-quantized"))
-        return error_set(e, "compressed-tensors format '%.40s' is not read (pack-quantized)", format);
+    if (strcmp(sparse, "dense") && (strcmp(sparse, "sparse-bitmask") || json_object_size(groups)))
+        return error_set(e, "compressed-tensors: sparsity format '%.40s'%s is not read (sparse-bitmask)",
+                         sparse, json_object_size(groups) ? " of codes" : "");
+    if (strcmp(sparse, "dense")) {
+        s->packing = PACKING_BITMASK;
+        return 0;
+    }
+    if (strcmp(format, "pack-quantized") && !floats)
+        return error_set(e, "compressed-tensors format '%.40s' is not read (pack-quantized, "
+                            "float-quantized, sparse-bitmask)", format);
     json_object_foreach((json_t *)(uintptr_t)groups, key, group)
         only = group;
     const json_t *w = json_object_get(only, "weights"), *in = json_object_get(only, "input_activations");
     if (json_object_size(groups) != 1 || !json_is_object(w))
         return error_set(e, "compressed-tensors: config_groups is not one group with weights");
-    if (in && !json_is_null(in))
+    s->activations = in && !json_is_null(in);
+    if (floats) {
+        const char *type = json_get_string_or(w, "type", "?");
+        if (strcmp(type, "float") || json_get_integer(w, "num_bits", 8, 8, &bits, e))
+            return error_set(e, "compressed-tensors: weights in %.40s of type %.20s are not read (8 bits "
+                                "of type float)", format, type);
+        const json_t *block = json_object_get(w, "block_structure");
+        s->packing = PACKING_FP8_SCALE;
+        return block && !json_is_null(block) ? get_block(s, block, e) : 0;
+    }
+    if (s->activations)
         return error_set(e, "compressed-tensors: quantized activations are not computed here");
     if (strcmp(json_get_string_or(w, "type", "int"), "int"))
         return error_set(e, "compressed-tensors: weights of type '%.20s' are not read (int)",
@@ -64,6 +130,8 @@ static int parse_compressed(struct packed_scheme *s, const json_t *q, struct err
 int packed_scheme_parse(struct packed_scheme *s, const json_t *config, struct error *e)
 {
     const json_t *q = json_object_get(config, "quantization_config");
+    if (!q)
+        q = json_object_get(config, "compression_config"); /* its older name */
     int64_t bits = 0;
     *s = (struct packed_scheme){0};
     if (!q || json_is_null(q))
@@ -71,6 +139,10 @@ int packed_scheme_parse(struct packed_scheme *s, const json_t *config, struct er
     const char *method = json_get_string_or(q, "quant_method", "?");
     if (!strcmp(method, "compressed-tensors"))
         return parse_compressed(s, q, e) ? error_prefix(e, "quantization_config") : 0;
+    if (!strcmp(method, "fp8"))
+        return parse_fp8(s, q, e) ? error_prefix(e, "quantization_config") : 0;
+    if (!strcmp(method, "bitsandbytes"))
+        return parse_int8(s, q, e) ? error_prefix(e, "quantization_config") : 0;
     if (!strcmp(method, "gptq")) {
         const char *format = json_get_string_or(q, "checkpoint_format", "gptq");
         if (strcmp(format, "gptq") && strcmp(format, "gptq_v2"))
@@ -86,7 +158,7 @@ int packed_scheme_parse(struct packed_scheme *s, const json_t *config, struct er
         s->packing = PACKING_AWQ;
     } else {
         return error_set(e, "quantization_config: quant_method '%.40s' is not read (gptq, awq, "
-                            "compressed-tensors)", method);
+                            "compressed-tensors, fp8, bitsandbytes)", method);
     }
     s->zeros = true;
     if (json_get_integer(q, json_object_get(q, "bits") ? "bits" : "w_bit", 2, 8, &bits, e) ||
@@ -132,10 +204,16 @@ void packed_free(struct packed *p)
     *p = (struct packed){0};
 }
 
-/* Codes in a word, or in three of them for 3 bits, where a code may lie across two. */
+/* Words of n codes without gaps, where a code may lie across two; */
 static size_t words(size_t n, int bits)
 {
     return (n * (size_t)bits + 31) / 32;
+}
+/* and of n codes that don't. */
+static size_t packed_words(size_t n, int bits)
+{
+    const size_t each = 32 / (size_t)bits;
+    return (n + each - 1) / each;
 }
 
 int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, size_t *rows,
@@ -153,11 +231,16 @@ int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, s
         *rows = shape[1] * 8;
         *cols = shape[0];
         return 0;
-    default: /* (rows, words of columns) */
+    default: /* (rows, words of columns); how many columns says another part */
         *rows = shape[0];
         *cols = shape[1] * (32 / bits);
         return 0;
     }
+}
+
+bool packed_width_fits(const struct packed_scheme *s, size_t width, size_t cols)
+{
+    return width == words(cols, s->bits) || width == packed_words(cols, s->bits);
 }
 
 /* Code i of a run of words that lie `stride` words apart. */
@@ -185,15 +268,23 @@ static unsigned awq_at(const unsigned char *row, size_t i)
     return load_u32(row + 4 * (i / 8)) >> 4 * awq_place[i % 8] & 15;
 }
 
-static unsigned weight_at(const struct packed_scheme *s, const unsigned char *codes, size_t rows,
-                          size_t cols, size_t r, size_t c)
+/* Older files of compressed-tensors leave the rest of a word unused where codes do not fill it, newer
+ * ones do not: the number of words tells, but for rows too short to differ, which are taken for older. */
+static bool is_dense(size_t bytes, size_t rows, size_t cols, int bits)
+{
+    return 32 % bits == 0 || (bytes == 4 * rows * words(cols, bits) &&
+                              words(cols, bits) != packed_words(cols, bits));
+}
+
+static unsigned weight_at(const struct packed_scheme *s, bool dense, const unsigned char *codes,
+                          size_t rows, size_t cols, size_t r, size_t c)
 {
     if (s->packing == PACKING_GPTQ)
         return code_at(codes + 4 * r, rows, c, s->bits);
     if (s->packing == PACKING_AWQ)
         return awq_at(codes + c * (rows / 8) * 4, r);
-    const size_t each = 32 / (size_t)s->bits, row = (cols + each - 1) / each;
-    return whole_code_at(codes + 4 * r * row, 1, c, s->bits);
+    return dense ? code_at(codes + 4 * r * words(cols, s->bits), 1, c, s->bits)
+                 : whole_code_at(codes + 4 * r * packed_words(cols, s->bits), 1, c, s->bits);
 }
 
 /* Bytes that each part must have. */
@@ -201,7 +292,7 @@ static int check_parts(const struct packed_scheme *s, const struct packed_parts 
                        const struct packed *p, struct error *e)
 {
     size_t codes = 0, zeros = 0;
-    const size_t each = 32 / (size_t)s->bits;
+    const bool dense = is_dense(f->codes_bytes, p->rows, p->cols, s->bits);
     switch (s->packing) {
     case PACKING_GPTQ:
         codes = words(p->cols, s->bits) * p->rows;
@@ -212,8 +303,8 @@ static int check_parts(const struct packed_scheme *s, const struct packed_parts 
         zeros = p->groups * (p->rows / 8);
         break;
     default:
-        codes = p->rows * ((p->cols + each - 1) / each);
-        zeros = (p->rows + each - 1) / each * p->groups;
+        codes = p->rows * (dense ? words : packed_words)(p->cols, s->bits);
+        zeros = (dense ? words : packed_words)(p->rows, s->bits) * p->groups;
     }
     if (f->codes_bytes != 4 * codes || f->scales_count != p->rows * p->groups ||
         (s->zeros && (!f->zeros || f->zeros_bytes != 4 * zeros)) ||
@@ -247,6 +338,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
 {
     const unsigned top = (1u << s->bits) - 1;
     const size_t rows = p->rows, cols = p->cols, groups = p->groups;
+    const bool dense = is_dense(f->codes_bytes, rows, cols, s->bits);
     if (check_parts(s, f, p, e) || (f->order && read_order(f->order, p, e)))
         return -1;
     /* Blocks of rows, since GPTQ and AWQ keep those of a column together. */
@@ -254,7 +346,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
         const size_t end = first + BLOCK < rows ? first + BLOCK : rows;
         for (size_t c = 0; c < cols; c++)
             for (size_t r = first; r < end; r++)
-                p->codes[r * cols + c] = (uint8_t)weight_at(s, f->codes, rows, cols, r, c);
+                p->codes[r * cols + c] = (uint8_t)weight_at(s, dense, f->codes, rows, cols, r, c);
     }
     for (size_t r = 0; r < rows; r++) {
         for (size_t g = 0; g < groups; g++) {
@@ -271,7 +363,7 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
             default:
                 scale = f->scales[r * groups + g];
                 if (s->zeros)
-                    zero = whole_code_at(f->zeros + 4 * g, groups, r, s->bits);
+                    zero = (dense ? code_at : whole_code_at)(f->zeros + 4 * g, groups, r, s->bits);
             }
             p->scale[r * groups + g] = scale;
             p->zero[r * groups + g] = (uint8_t)zero;
@@ -321,6 +413,71 @@ void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits
         for (size_t r = 0; r < rows; r++)
             put_code(out + 4 * g * words(rows, bits), 1, r, bits,
                      (zero[r * groups + g] - (less_one ? 1u : 0u)) & top);
+}
+
+bool packed_compressed_fits(size_t cols, int bits)
+{
+    return is_dense(4 * words(cols, bits), 1, cols, bits);
+}
+
+void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                             unsigned char *out)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < cols; c++)
+            put_code(out + 4 * r * words(cols, bits), 1, c, bits, codes[r * cols + c]);
+}
+
+void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
+                             unsigned char *out)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t g = 0; g < groups; g++)
+            put_code(out + 4 * g, groups, r, bits, zero[r * groups + g]);
+}
+
+/* ---- FP8 ------------------------------------------------------------------------------------ */
+
+/* E4M3 as in the "fn" form: no infinities, all ones is no number. */
+static float e4m3(unsigned char b)
+{
+    const int exponent = b >> 3 & 15, fraction = b & 7;
+    const float x = exponent == 15 && fraction == 7 ? NAN
+                    : exponent == 0                 ? ldexpf((float)fraction, -9)
+                                                    : ldexpf((float)(8 + fraction), exponent - 10);
+    return b & 128 ? -x : x;
+}
+
+void packed_fp8(const unsigned char *codes, size_t first, size_t n, size_t cols, const float *scale,
+                const size_t block[2], float *out)
+{
+    float table[256];
+    for (unsigned i = 0; i < 256; i++)
+        table[i] = e4m3((unsigned char)i);
+    if (!n)
+        return;
+    const size_t across = (cols + block[1] - 1) / block[1];
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = (first + i) / cols, col = (first + i) % cols;
+        out[i] = table[codes[i]] * scale[row / block[0] * across + col / block[1]];
+    }
+}
+
+int packed_fp8_blocks(const struct packed_scheme *s, size_t rows, size_t cols, int rank,
+                      const size_t *shape, size_t block[2], struct error *e)
+{
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= shape[i] <= 1 << 28 && count <= 1 << 28 ? shape[i] : 0;
+    memcpy(block, s->block, sizeof s->block);
+    if (block[0] && rank == 2 && shape[0] == (rows + block[0] - 1) / block[0] &&
+        shape[1] == (cols + block[1] - 1) / block[1])
+        return 0;
+    block[0] = count == 1 ? rows : 1;
+    block[1] = cols;
+    return count == 1 || count == rows
+               ? 0
+               : error_set(e, "its %zu scales are neither one, nor one a row, nor one a block", count);
 }
 
 void packed_row(const struct packed *p, size_t row, float *out)

@@ -4,8 +4,14 @@
  *   AWQ    qweight, qzeros, scales: 4 bits, eight codes of a word in the order 0 2 4 6 1 3 5 7
  *   compressed-tensors, pack-quantized   weight_packed (codes along rows), weight_scale,
  *          weight_zero_point, weight_g_idx, weight_shape
+ *   bitsandbytes   weight (int8), SCB (a row's greatest magnitude): LLM.int8()
  * Each becomes codes, scales and zeros of an `int` tensor, without a detour through floats:
- * w = scale * (code - zero). Sources: the packing code of AutoGPTQ, AutoAWQ and compressed-tensors. */
+ * w = scale * (code - zero). Two more are floats that are stored in a narrower form:
+ *   fp8, compressed-tensors float-quantized   weight (E4M3), weight_scale_inv or weight_scale: one, one a
+ *          row, or one a block of rows and columns
+ *   compressed-tensors, sparse-bitmask   compressed (the weights that are not zero), bitmask, row_offsets,
+ *          shape
+ * Sources: the packing code of AutoGPTQ, AutoAWQ, compressed-tensors and bitsandbytes. */
 #ifndef KICK_PACKED_H
 #define KICK_PACKED_H
 
@@ -16,7 +22,16 @@
 
 #include "error.h"
 
-enum packing { PACKING_NONE, PACKING_GPTQ, PACKING_AWQ, PACKING_COMPRESSED };
+enum packing {
+    PACKING_NONE,
+    PACKING_GPTQ,
+    PACKING_AWQ,
+    PACKING_COMPRESSED,
+    PACKING_INT8,
+    PACKING_FP8,       /* scales under weight_scale_inv */
+    PACKING_FP8_SCALE, /* under weight_scale */
+    PACKING_BITMASK,
+};
 
 /* What a config's quantization_config says. */
 struct packed_scheme {
@@ -24,13 +39,24 @@ struct packed_scheme {
     int bits;
     size_t group; /* 0: one group a row */
     bool less_one, zeros;
+    float threshold;  /* of LLM.int8() */
+    size_t block[2];  /* rows and columns that share a scale of FP8; 0: as the scales' shape says */
+    bool activations; /* the format has activations in few bits too */
 };
 
 /* A missing quantization_config gives PACKING_NONE; an unknown one is an error that names it. */
 int packed_scheme_parse(struct packed_scheme *s, const json_t *config, struct error *e);
 
 /* The parts of a weight's name: "qweight" and its like; NULL where a scheme has no such part. */
-enum packed_part { PART_CODES, PART_SCALES, PART_ZEROS, PART_ORDER, PART_SHAPE, PARTS };
+enum packed_part {
+    PART_CODES, /* of a bitmask: the values */
+    PART_SCALES, /* of a bitmask: that */
+    PART_ZEROS,
+    PART_ORDER,
+    PART_SHAPE,
+    PART_OTHER, /* what is not needed */
+    PARTS
+};
 const char *packed_part_name(enum packing packing, enum packed_part part);
 
 /* Codes of a matrix (rows, cols), and what they stand for. */
@@ -51,6 +77,9 @@ void packed_free(struct packed *p);
 int packed_shape(const struct packed_scheme *s, int rank, const size_t *shape, size_t *rows,
                  size_t *cols, struct error *e);
 
+/* True if so many words can hold a row of so many columns of compressed-tensors. */
+bool packed_width_fits(const struct packed_scheme *s, size_t width, size_t cols);
+
 /* The bytes of the parts; those of the codes are words of 32 bits, little-endian, zeros and order
  * may be NULL. scales: already f32, in their own order. */
 struct packed_parts {
@@ -70,6 +99,22 @@ void packed_gptq_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
                        unsigned char *words);
 void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits, bool less_one,
                        unsigned char *words);
+
+/* The same for compressed-tensors: each row in words of its own (rows, words); zeros (words of rows,
+ * groups). packed_compressed_fits(): the form can be told from the number of words. */
+bool packed_compressed_fits(size_t cols, int bits);
+void packed_compressed_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                             unsigned char *words);
+void packed_compressed_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits,
+                             unsigned char *words);
+
+/* n numbers of an FP8 matrix from number `first` on: the code of each times the scale of its block;
+ * scale: (ceil(rows / block[0]), ceil(cols / block[1])). */
+void packed_fp8(const unsigned char *codes, size_t first, size_t n, size_t cols, const float *scale,
+                const size_t block[2], float *out);
+/* How rows and columns share the scales of such a matrix, from their shape. */
+int packed_fp8_blocks(const struct packed_scheme *s, size_t rows, size_t cols, int rank,
+                      const size_t *shape, size_t block[2], struct error *e);
 
 /* Row `row` as floats. */
 void packed_row(const struct packed *p, size_t row, float *out);

@@ -215,6 +215,11 @@ const struct safetensors_entry *safetensors_entry(const struct safetensors *s, s
     return &s->entry[i];
 }
 
+void safetensors_prefetch(const struct safetensors *s, const struct safetensors_entry *t)
+{
+    posix_fadvise(s->fd, (off_t)t->offset, (off_t)t->bytes, POSIX_FADV_WILLNEED);
+}
+
 int safetensors_read(const struct safetensors *s, const struct safetensors_entry *t, size_t offset,
                      size_t bytes, void *out, struct error *e)
 {

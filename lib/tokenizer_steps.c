@@ -5,6 +5,7 @@
 
 #include <utf8proc.h>
 
+#include "tokenizer_patterns.h"
 #include "tokenizer_steps.h"
 
 enum step_kind {
@@ -37,8 +38,7 @@ struct step {
 };
 
 /* The pattern of GPT-2 (Radford et al. 2019; encoder.py of the release). */
-static const char GPT2_PATTERN[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char GPT2_PATTERN[] = PATTERN_GPT2;
 
 /* ---- spans ---------------------------------------------------------------------------------- */
 

@@ -80,3 +80,41 @@ mkdir "$work/empty"
 check "an empty directory is filled" kick-export-hf -q -o "$work/empty" "$work/a.kick"
 check "the tokenizer goes along" bash -c 'kick-ingest-model -q data/models/small | kick-export-hf -q -o "$0/small" && cmp "$0/small/tokenizer.json" data/models/small/tokenizer.json' "$work"
 check "nothing is left over" test -z "$(find "$work" -name '.*.??????' -o -name '*.tmp')"
+
+# compressed-tensors
+for b in 2 3 4 5 7 8; do
+    kick-quantize-rtn -q -b $b -g 32 "$work/a.kick" -o "$work/q.kick"
+    same_tensors "$b bits, packed" "$work/q.kick" packed
+done
+same_tensors "one group a row, packed" "$work/s.kick" packed
+check "symmetric codes have no zero points" test "$(grep -ac zero_point "$work/dir/model.safetensors")" -eq 0
+check "their config" grep -q '"strategy":"channel"' "$work/dir/config.json"
+same_tensors "columns out of order, packed" "$work/o.kick" packed
+kick-ingest-model -q "$work/odd" | kick-quantize-rtn -q -b 3 -g 0 -o "$work/odd.kick"
+same_tensors "codes that fill no words, packed" "$work/odd.kick" packed
+kick-prune-magnitude -q -s 0.6 "$work/a.kick" -o "$work/p6.kick"
+same_tensors "pruned, as a bitmask" "$work/p6.kick" bitmask
+check "the sparsity in its config" grep -q '"global_sparsity":0.6' "$work/dir/config.json"
+same_tensors "2:4 as a bitmask" "$work/p.kick" bitmask
+fails "codes as a bitmask" "for matrices of floats" "$work/q.kick" bitmask
+
+# the model card
+kick-eval-perplexity -q -d "$work/c.kick" "$work/p6.kick" -o "$work/p6.result"
+rm -rf "$work/dir"
+kick-export-hf -q --results "$work/p6.result" -o "$work/dir" "$work/p6.kick"
+card=$work/dir/README.md
+check "model card: base model" grep -q '^base_model: "a"$' "$card"
+check "model card: sparsity" grep -q '^| sparsity | 0.600' "$card"
+check "model card: steps" grep -q '^2. prune-magnitude `{"sparsity":0.6' "$card"
+check "model card: what was measured" grep -Eq '^\| perplexity \| .* \| perplexity \| [0-9.]+ \|$' "$card"
+rm -rf "$work/no"
+refuses "results of another model" 1 "holds a result of another model" \
+    kick-export-hf -q --results "$work/p6.result" -o "$work/no" "$work/a.kick"
+check "leave no directory" test ! -e "$work/no"
+
+# every architecture
+for model in tests/data/models/*/; do
+    name=$(basename "$model")
+    kick-ingest-model -q "$model" -o "$work/m.kick"
+    same_tensors "$name" "$work/m.kick" dense
+done

@@ -12,7 +12,7 @@ directory, ids = sys.argv[1:3]
 torch.set_num_threads(1)
 config = AutoConfig.from_pretrained(directory)
 scheme = getattr(config, "quantization_config", None)
-if scheme:
+if scheme and scheme["quant_method"] == "gptq":
     bits, one = scheme["bits"], scheme["checkpoint_format"] == "gptq"
     def codes(words, count):  # along the first dimension, low bits first, over the edges of words
         flat = (words.to(torch.int64) & 0xFFFFFFFF)[:, None] >> torch.arange(32)[None, :, None] & 1
@@ -30,7 +30,7 @@ if scheme:
     assert not missing.unexpected_keys and set(missing.missing_keys) <= {"lm_head.weight"}, missing
     model.tie_weights()
 else:
-    model, info = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager",
+    model, info = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager",
                                                        output_loading_info=True)
     assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"], info
 model.eval()
@@ -80,6 +80,21 @@ random_ids 300
 variants "tied" "$work/own"
 kick-quantize-gptq -q -b 3 -g 32 --act-order -c "$work/ids.kick" "$work/p.kick" -o "$work/q.kick"
 agree "tied, wanda, gptq 3 bits, columns out of order, codes" "$work/q.kick" gptq
+# Our own models, of every architecture; and compressed-tensors' codes, which transformers unpacks itself.
+random_ids 60
+kick-ingest-text -q -f ids "$work/ids" -o "$work/ids.kick"
+for m in tests/data/models/*/; do
+    kick-ingest-model -q "$m" -o "$work/m.kick"
+    agree "$(basename "$m")" "$work/m.kick" dense
+done
+"$python" -c 'import compressed_tensors' 2>/dev/null ||
+    echo "skip compressed-tensors: $python has no such package"
+"$KICK_BUILD/tests/make-model" "$work/wide" --hidden 128 --intermediate 256 --layers 2 --heads 4 --kv-heads 2 --vocab 64
+kick-ingest-model -q "$work/wide" -o "$work/m.kick"
+"$python" -c 'import compressed_tensors' 2>/dev/null && for options in "-b 4 -g 32" "-b 4 -g 0" "-b 8 -g 64" "-b 3 -g 32" "-b 6 -g 0"; do
+    kick-quantize-rtn -q --sym $options "$work/m.kick" -o "$work/q.kick"
+    agree "rtn --sym $options, packed" "$work/q.kick" packed
+done
 [ -e "$shared/goldens/models" ] || { echo "skip architectures: no $shared/goldens/models"; exit 0; }
 for m in "$shared"/goldens/models/*/; do
     n=$(basename "$m")

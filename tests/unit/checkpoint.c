@@ -169,7 +169,7 @@ static void test_packed(void **state)
 {
     static const char *const names[] = {"gptq2", "gptq3", "gptq4", "gptq8", "gptq4-act-order",
                                         "gptq4-v2", "awq", "compressed4", "compressed4-zeros",
-                                        "compressed3"};
+                                        "compressed3", "int8"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct checkpoint c;
@@ -210,11 +210,58 @@ static void test_packed(void **state)
     refused(scratch_path("d"), "5 bits of gptq");
 }
 
+/* Floats in narrower forms: whole, and in part. */
+static void test_narrow(void **state)
+{
+    static const char *const names[] = {"fp8-block", "fp8-row", "fp8-one", "bitmask",
+                                        "bitmask-short"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct checkpoint c;
+        struct error e;
+        char path[256];
+        size_t seen = 0;
+        snprintf(path, sizeof path, "tests/data/packed/%s", names[i]);
+        assert_done(checkpoint_open(&c, path, &e), e);
+        struct golden want = golden_tensor("tests/data/packed/expected.safetensors", names[i]);
+        assert_null(json_object_get(c.config, "quantization_config"));
+        for (size_t k = 0; k < c.count; k++) {
+            const struct checkpoint_entry *t = &c.entry[k];
+            unsigned char raw[4096], part[64];
+            float wide[1024];
+            if (strcmp(t->name, "x.weight"))
+                continue;
+            const enum tensor_values values = strcmp(t->dtype, "F32") ? VALUES_F16 : VALUES_F32;
+            assert_int_equal(t->bytes, want.count * values_size(values));
+            assert_done(checkpoint_read(&c, t, 0, t->bytes, raw, &e), e);
+            values_to_f32(values, raw, want.count, wide);
+            for (size_t r = 0; r < want.count; r++)
+                if (wide[r] != ((const float *)want.data)[r])
+                    fail_msg("%s: number %zu is %g", names[i], r, (double)wide[r]);
+            assert_done(checkpoint_read(&c, t, t->bytes - 128, 64, part, &e), e);
+            assert_memory_equal(part, raw + t->bytes - 128, 64);
+            seen++;
+        }
+        assert_int_equal(seen, 1);
+        golden_free(&want);
+        checkpoint_free(&c);
+    }
+    make_file("d/config.json", "{\"quantization_config\":{\"quant_method\":\"bitsandbytes\","
+                               "\"load_in_4bit\":true}}");
+    refused(scratch_path("d"), "bitsandbytes in 4 bits");
+    make_file("d/config.json", "{\"quantization_config\":{\"quant_method\":\"fp8\",\"fmt\":\"e5m2\"}}");
+    refused(scratch_path("d"), "'e5m2' is not read");
+    make_file("d/config.json", "{\"quantization_config\":{\"quant_method\":\"fp8\","
+                               "\"weight_block_size\":[128,0]}}");
+    refused(scratch_path("d"), "block's size");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_operands),
         cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_bins),
         cmocka_unit_test(test_stories),
     };

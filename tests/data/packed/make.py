@@ -116,6 +116,63 @@ def compressed(name, bits, cols, group, symmetric):
     expected[name] = np.repeat(scale.astype(np.float32), group, 1) * (q - np.repeat(zero, group, 1)).astype(np.float32)
 
 
+def save_raw(name, config, tensors):
+    """Types that numpy does not have: tensors are name: (type, array of their bits)."""
+    os.makedirs(name, exist_ok=True)
+    json.dump({"quantization_config": config}, open(name + "/config.json", "w"))
+    header, at = {}, 0
+    for key, (dtype, x) in tensors.items():
+        header[key] = {"dtype": dtype, "shape": list(x.shape), "data_offsets": [at, at + x.nbytes]}
+        at += x.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(name + "/model.safetensors", "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+        for _, x in tensors.values():
+            f.write(np.ascontiguousarray(x).tobytes())
+
+
+def e4m3(b):
+    """The fn form: sign, 4 bits of exponent with bias 7, 3 of fraction."""
+    exponent, fraction = int(b) >> 3 & 15, int(b) & 7
+    x = fraction * 2.0**-9 if exponent == 0 else (1 + fraction / 8) * 2.0 ** (exponent - 7)
+    return -x if b & 128 else x
+
+
+def fp8(name, config, scale_name, scale, block):
+    rows, cols = 24, 40
+    codes = rng.integers(0, 256, (rows, cols)).astype(np.uint8)
+    codes[codes & 127 == 127] = 0  # not a number
+    save_raw(name, config, {"x.weight": ("F8_E4M3", codes), "x." + scale_name: ("F32", scale),
+                            "y.weight": ("F32", np.ones(3, np.float32))})
+    wide = np.repeat(np.repeat(scale.reshape(-1, scale.shape[-1] if scale.ndim == 2 else 1), block[0], 0), block[1], 1)
+    expected[name] = np.array([e4m3(b) for b in range(256)], np.float32)[codes] * wide[:rows, :cols]
+
+
+def int8(name):
+    rows, cols = 12, 20
+    codes = rng.integers(-127, 128, (rows, cols)).astype(np.int8)
+    most = rng.uniform(0.5, 2, rows).astype(np.float32)
+    save_raw(name, {"quant_method": "bitsandbytes", "load_in_8bit": True, "llm_int8_threshold": 5.0},
+             {"x.weight": ("I8", codes), "x.SCB": ("F32", most), "x.weight_format": ("U8", np.zeros((), np.uint8))})
+    expected[name] = (most / np.float32(127))[:, None] * codes.astype(np.float32)
+
+
+def bitmask(name, key):
+    rows, cols = 10, 21
+    w = rng.standard_normal((rows, cols)).astype(np.float16) * (rng.random((rows, cols)) < 0.4)
+    mask = w != 0
+    counts = mask.sum(1)
+    save_raw(name, {"quant_method": "compressed-tensors", "format": "dense",
+                    "sparsity_config": {"format": "sparse-bitmask"}},
+             {key + "compressed": ("F16", w[mask]), key + "bitmask": ("U8", np.packbits(mask, 1, "little")),
+              key + "shape": ("I64", np.array([rows, cols], np.int64)),
+              key + "row_offsets": ("I64", (np.cumsum(counts) - counts).astype(np.int64))})
+    expected[name] = w.astype(np.float32)
+
+
+fp8_ct = {"quant_method": "compressed-tensors", "format": "float-quantized", "config_groups": {"group_0": {
+    "weights": {"num_bits": 8, "type": "float", "strategy": "channel"}, "targets": ["Linear"]}}}
 for b in (2, 3, 4, 8):
     gptq("gptq%d" % b, b)
 gptq("gptq4-act-order", 4, act_order=True)
@@ -124,4 +181,11 @@ awq("awq")
 compressed("compressed4", 4, 64, 32, True)
 compressed("compressed4-zeros", 4, 64, 32, False)
 compressed("compressed3", 3, 36, 12, False)
+fp8("fp8-block", {"quant_method": "fp8", "weight_block_size": [16, 32]}, "weight_scale_inv",
+    rng.uniform(0.01, 0.1, (2, 2)).astype(np.float32), (16, 32))
+fp8("fp8-row", fp8_ct, "weight_scale", rng.uniform(0.01, 0.1, (24, 1)).astype(np.float32), (1, 40))
+fp8("fp8-one", fp8_ct, "weight_scale", np.full((1,), 0.03, np.float32), (24, 40))
+int8("int8")
+bitmask("bitmask", "x.weight.")
+bitmask("bitmask-short", "x.")
 save_file(expected, "expected.safetensors")
