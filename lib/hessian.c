@@ -13,6 +13,8 @@ enum {
     TILE = 96,     /* rows and columns of a tile: a multiple of the kernels' six and of a panel */
     PANELS = TILE / PANEL,
     K_BLOCK = 256, /* 16 KiB of a panel */
+    SUM_TILE = 192, /* of sums of products: the larger, the less is read again and again */
+    STRIP = 48,
     FEW = 512,     /* up to so many columns double precision costs next to nothing */
 };
 
@@ -54,15 +56,34 @@ struct adding {
     size_t ldt;
 };
 
+/* A panel of x, its columns as rows, in squares of four. */
 static void turn_panel(void *context, size_t p, long thread)
 {
+    typedef float quad __attribute__((vector_size(16)));
     const struct adding *a = context;
+    const size_t n = a->h->n - p * PANEL < PANEL ? a->h->n - p * PANEL : PANEL;
+    float *to = a->turned + p * PANEL * a->ldt;
+    size_t t = 0;
     (void)thread;
-    for (size_t t = 0; t < a->rows; t++) {
-        const float *x = a->x + t * a->ldx + p * PANEL;
+    for (; n == PANEL && t + 4 <= a->rows; t += 4)
+        for (size_t j = 0; j < PANEL; j += 4) {
+            quad x[4], y[4];
+            for (size_t i = 0; i < 4; i++)
+                memcpy(&x[i], a->x + (t + i) * a->ldx + p * PANEL + j, sizeof x[i]);
+            for (int i = 0; i < 4; i += 2) {
+                y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 4, 1, 5);
+                y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 6, 3, 7);
+            }
+            x[0] = __builtin_shufflevector(y[0], y[2], 0, 1, 4, 5);
+            x[1] = __builtin_shufflevector(y[0], y[2], 2, 3, 6, 7);
+            x[2] = __builtin_shufflevector(y[1], y[3], 0, 1, 4, 5);
+            x[3] = __builtin_shufflevector(y[1], y[3], 2, 3, 6, 7);
+            for (size_t i = 0; i < 4; i++)
+                memcpy(to + (j + i) * a->ldt + t, &x[i], sizeof x[i]);
+        }
+    for (; t < a->rows; t++)
         for (size_t j = 0; j < PANEL; j++)
-            a->turned[(p * PANEL + j) * a->ldt + t] = p * PANEL + j < a->h->n ? x[j] : 0;
-    }
+            to[j * a->ldt + t] = j < n ? a->x[t * a->ldx + p * PANEL + j] : 0;
 }
 
 /* Tile number i of the lower triangle, rows first: which row and column tile. */
@@ -77,18 +98,20 @@ static void tile_place(size_t i, size_t *row, size_t *column)
     *column = i - triangle(r);
 }
 
+/* A tile on the diagonal is done in strips, each as far as it has to be. */
 static void add_tile(void *context, size_t i, long thread)
 {
     const struct adding *a = context;
     struct hessian *h = a->h;
     size_t row, column;
-    float panel[PANELS * K_BLOCK * PANEL], sum[TILE * TILE];
+    float panel[SUM_TILE / PANEL * K_BLOCK * PANEL], sum[SUM_TILE * SUM_TILE];
     (void)thread;
     tile_place(i, &row, &column);
-    row *= TILE;
-    column *= TILE;
-    const size_t n = panel_size(h->n), rows = n - row < TILE ? n - row : TILE;
-    const size_t panels = (n - column < TILE ? n - column : TILE) / PANEL;
+    row *= SUM_TILE;
+    column *= SUM_TILE;
+    const size_t n = panel_size(h->n), rows = n - row < SUM_TILE ? n - row : SUM_TILE;
+    const size_t panels = (n - column < SUM_TILE ? n - column : SUM_TILE) / PANEL;
+    const size_t strip = row == column ? STRIP : SUM_TILE;
     for (size_t t = 0; t < a->rows; t += K_BLOCK) {
         const size_t length = a->rows - t < K_BLOCK ? a->rows - t : K_BLOCK;
         for (size_t p = 0; p < panels; p++) {
@@ -97,13 +120,18 @@ static void add_tile(void *context, size_t i, long thread)
             for (size_t j = 0; j < length; j++)
                 memcpy(to + j * PANEL, from + j * a->ldx, PANEL * sizeof *to);
         }
-        a->k->product[PANEL_F32](rows, panels, length, a->turned + row * a->ldt + t, a->ldt, panel,
-                                 K_BLOCK * PANEL, sum, TILE, NULL, t > 0);
+        for (size_t r = 0; r < rows; r += strip) {
+            const size_t height = rows - r < strip ? rows - r : strip;
+            const size_t wide = row == column ? (r + height + PANEL - 1) / PANEL : panels;
+            a->k->product[PANEL_F32](height, wide, length, a->turned + (row + r) * a->ldt + t,
+                                     a->ldt, panel, K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE,
+                                     NULL, t > 0);
+        }
     }
     for (size_t r = row; r < row + rows && r < h->n; r++) {
         double *to = h->sum + triangle(r) + column;
-        const float *from = sum + (r - row) * TILE;
-        const size_t last = r + 1 - column < TILE ? r + 1 - column : TILE;
+        const float *from = sum + (r - row) * SUM_TILE;
+        const size_t last = r + 1 - column < SUM_TILE ? r + 1 - column : SUM_TILE;
         for (size_t j = 0; j < last; j++)
             to[j] += (double)from[j];
     }
@@ -114,7 +142,7 @@ int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, s
 {
     /* Rows a power of two apart would share a few sets of the caches. */
     struct adding a = {h, k, rows, x, ldx, NULL, panel_size(rows) + PANEL};
-    const size_t n = panel_size(h->n), tiles = (n + TILE - 1) / TILE;
+    const size_t n = panel_size(h->n), tiles = (n + SUM_TILE - 1) / SUM_TILE;
     if (h->room < n * a.ldt) {
         free(h->turned);
         h->room = 0;

@@ -150,7 +150,7 @@ static int run_cases(struct bench *b, struct error *e)
         goto out;
     values_to_f32(VALUES_BF16, b->dense, n * n, wide);
     for (size_t r = 0; r < n; r++)
-        quantize_row(wide + r * n, n, 128, 4, false, codes + r * n, scale + r * groups,
+        quantize_row(b->kernels, wide + r * n, n, 128, 4, false, codes + r * n, scale + r * groups,
                      zero + r * groups);
     for (int kind = 0; kind < 3; kind++) {
         struct tensor_store store = {0};
