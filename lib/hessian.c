@@ -377,21 +377,31 @@ static void fill_row(void *context, size_t r, long thread)
         f->a[r * f->ld + c] = (float)entry(f->s, r, c);
 }
 
-/* 1: done; 0: not positive definite; -1: an error. */
-static int factor_f32(float *m, const struct source_matrix *s, const struct kernels *k,
-                      struct pool *pool, struct error *e)
+/* 1: done; 0: not positive definite; -1: an error. spent: the matrix's Hessian, of which nothing more is
+ * needed once L is there; or NULL. *m (padded, padded) is made. */
+static int factor_f32(float **m, const struct source_matrix *s, struct hessian *spent,
+                      const struct kernels *k, struct pool *pool, struct error *e)
 {
-    struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL, .m = m};
+    struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL};
     int result = -1;
     f.a = memory_new(f.n, f.ld * sizeof *f.a, "a Hessian's factor", e);
     f.inverse = memory_new(f.n, TILE * sizeof *f.inverse, "a Hessian's factor", e);
     f.panel = memory_new(PANELS, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
-    if (f.a && f.inverse && f.panel) {
-        pool_run(pool, f.n, fill_row, &(struct filling){s, f.a, f.ld});
-        result = cholesky(&f);
-        if (result)
-            invert(&f);
+    if (!f.a || !f.inverse || !f.panel)
+        goto out;
+    pool_run(pool, f.n, fill_row, &(struct filling){s, f.a, f.ld});
+    if (!cholesky(&f)) {
+        result = 0;
+        goto out;
     }
+    if (spent)
+        hessian_free(spent);
+    if (!(f.m = memory_new(f.n, f.n * sizeof *f.m, "a Hessian's factor", e)))
+        goto out;
+    invert(&f);
+    *m = f.m;
+    result = 1;
+out:
     free(f.a);
     free(f.inverse);
     free(f.panel);
@@ -439,10 +449,10 @@ static void double_column(void *context, size_t c, long thread)
         d->m[(c / PANEL * n + r) * PANEL + c % PANEL] = (float)t[r];
 }
 
-static int factor_f64(float *m, const struct source_matrix *s, struct pool *pool, struct error *e)
+static int factor_f64(float **m, const struct source_matrix *s, struct pool *pool, struct error *e)
 {
     const size_t n = s->padded;
-    struct doubles d = {.n = n, .m = m};
+    struct doubles d = {.n = n};
     int result = -1;
     d.l = memory_new(n, n * sizeof *d.l, "a Hessian's factor in f64", e);
     d.t = memory_new(n, n * sizeof *d.t, "a Hessian's factor in f64", e);
@@ -461,7 +471,10 @@ static int factor_f64(float *m, const struct source_matrix *s, struct pool *pool
         row[d.at] = sqrt(pivot);
         pool_run(n - d.at < 256 ? NULL : pool, n - d.at - 1, double_row, &d);
     }
+    if (!(d.m = memory_new(n, n * sizeof *d.m, "a Hessian's factor", e)))
+        goto out;
     pool_run(pool, n, double_column, &d);
+    *m = d.m;
     result = 1;
 out:
     free(d.l);
@@ -478,17 +491,17 @@ static void reverse(float *x, size_t n)
     }
 }
 
-int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
-               enum factor_precision precision, const struct kernels *k, struct pool *pool,
-               struct error *e)
+/* spent: h, or NULL where it has to stay. */
+static int make_factor(struct factor *f, const struct hessian *h, struct hessian *spent,
+                       const uint32_t *order, double damping, enum factor_precision precision,
+                       const struct kernels *k, struct pool *pool, struct error *e)
 {
     const size_t n = h->n, padded = panel_size(n);
     *f = (struct factor){.n = n, .padded = padded, .damping = damping};
     struct source_matrix s = {.h = h, .order = order, .padded = padded};
     f->dead = memory_new(n, 1, "a Hessian's factor", e);
     f->diagonal = memory_new(padded, sizeof *f->diagonal, "a Hessian's factor", e);
-    f->panel = memory_new(padded, padded * sizeof *f->panel, "a Hessian's factor", e);
-    if (!f->dead || !f->diagonal || !f->panel)
+    if (!f->dead || !f->diagonal)
         goto fail;
     s.dead = f->dead;
     double mean = 0;
@@ -507,10 +520,9 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
         int done = 0;
         s.damp = f->damping * mean;
         if (precision == FACTOR_F32 || (precision == FACTOR_AUTO && n > FEW))
-            done = factor_f32(f->panel, &s, k, pool, e);
+            done = factor_f32(&f->panel, &s, spent, k, pool, e);
         if (done == 0) {
-            memset(f->panel, 0, padded * padded * sizeof *f->panel);
-            done = factor_f64(f->panel, &s, pool, e);
+            done = factor_f64(&f->panel, &s, pool, e);
             f->f64 = true;
         }
         if (done < 0)
@@ -533,6 +545,22 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
 fail:
     factor_free(f);
     return -1;
+}
+
+int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
+               enum factor_precision precision, const struct kernels *k, struct pool *pool,
+               struct error *e)
+{
+    return make_factor(f, h, NULL, order, damping, precision, k, pool, e);
+}
+
+int factor_take(struct factor *f, struct hessian *h, const uint32_t *order, double damping,
+                enum factor_precision precision, const struct kernels *k, struct pool *pool,
+                struct error *e)
+{
+    const int result = make_factor(f, h, h, order, damping, precision, k, pool, e);
+    hessian_free(h);
+    return result;
 }
 
 void factor_free(struct factor *f)
