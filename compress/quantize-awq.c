@@ -62,7 +62,7 @@ static int compress(struct calibrated *c, struct calibrated_layer *l, struct ten
                  &share, e))
         goto out;
     for (size_t r = 0; r < rows; r++)
-        quantize_row(l->w + r * ld, cols, g, (int)grid.bits, grid.symmetric, codes + r * cols,
+        quantize_row(c->kernels, l->w + r * ld, cols, g, (int)grid.bits, grid.symmetric, codes + r * cols,
                      scale + r * groups, zero + r * groups);
     if (json_set(l->note, "alpha", s->fold ? json_number(s->alpha) : json_null(), e) ||
         json_set(l->note, "clipped", json_number(share), e))

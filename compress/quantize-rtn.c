@@ -18,6 +18,7 @@ static struct fallbacks fallbacks;
 
 struct job {
     const struct tensor *t;
+    const struct kernels *kernels;
     size_t group, groups;
     float *row; /* (threads, cols) */
     uint8_t *codes, *zero;
@@ -45,7 +46,7 @@ static void quantize_one(void *context, size_t r, long thread)
         set_bad(j, r);
     if (atomic_load(&j->bad) != SIZE_MAX)
         return;
-    quantize_row(row, t->cols, j->group, (int)grid.bits, grid.symmetric, j->codes + r * t->cols,
+    quantize_row(j->kernels, row, t->cols, j->group, (int)grid.bits, grid.symmetric, j->codes + r * t->cols,
                  j->scale + r * j->groups, j->zero + r * j->groups);
     for (size_t g = 0; g < j->groups; g++)
         if (!isfinite(j->scale[r * j->groups + g])) /* max - min is beyond f32 */
@@ -56,10 +57,14 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
 {
     struct tensor_store store = {0};
     struct job j = {.t = t, .bad = SIZE_MAX};
+    enum cpu_level level;
     json_t *note = NULL;
     int result = -1;
     if (t->values == VALUES_INT)
         return error_set(e, "%s: is quantized already", t->name);
+    if (cpu_choose(&level, e))
+        return -1;
+    j.kernels = kernels_of(level);
     j.group = grid.group == 0 || (size_t)grid.group > t->cols ? t->cols : (size_t)grid.group;
     j.groups = (t->cols + j.group - 1) / j.group;
     j.row = memory_new((size_t)pool_threads(f->pool) * t->cols, sizeof *j.row, "a row", e);

@@ -343,23 +343,24 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
     uint64_t bytes = model_parameters(m, true) / m->layers * width + cached;
     bytes += batch * forward_stride(m) * sizeof(float);
     bytes += forward_bytes(m, batch, r->set.longest, r->c->cli->threads);
-    uint64_t hessians = 0;
+    uint64_t measured = 0, held = 0;
     for (size_t i = 0; i < r->sites; i++) {
         const size_t n = cols[site_kind(i)];
-        hessians += (r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(n) : 8 * n) +
-                    PROBES * panel_size(n) * sizeof(float);
+        measured += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(n) : 8 * n;
+        held += (PROBES + r->set.longest) * panel_size(n) * sizeof(float);
         widest = n > widest ? n : widest;
     }
     const uint64_t matrix = m->hidden * m->intermediate * (width + r->c->matrix_bytes);
-    uint64_t most = larger(hessians + 2 * (uint64_t)r->set.longest * widest * sizeof(float),
-                           hessians + matrix);
-    if (r->c->statistic == STATISTIC_HESSIAN) {
-        most = larger(most, hessians + factor_bytes(m->hidden));
-        most = larger(most, hessian_bytes(widest) / 2 + factor_bytes(widest));
-        most = larger(most, factor_bytes(widest) / 2 + matrix);
+    uint64_t most = measured + held;
+    if (r->c->statistic == STATISTIC_HESSIAN) { /* half of it, once it is settled */
+        const uint64_t own = hessian_bytes(widest) / 2, factor = factor_bytes(widest);
+        most += r->set.longest * widest * sizeof(float);
+        most = larger(most, measured / 2 + factor_bytes(m->hidden) / 2 + matrix);
+        most = larger(most, larger(own + factor / 2, factor));
+        most = larger(most, factor / 2 + matrix);
     }
-    /* The reader's last record, what is being written, and the frames of both streams. */
-    bytes += most + 2 * m->hidden * m->intermediate * width + ((uint64_t)16 << 20);
+    /* What is being written, and the frames of both streams. */
+    bytes += most + m->hidden * m->intermediate * width + ((uint64_t)24 << 20);
     const uint64_t rows = (uint64_t)r->row[r->set.count] * forward_stride(m) * sizeof(float);
     *limit = SPILL;
     if (r->c->cli->mem_max)
@@ -510,10 +511,13 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
     if (block_take(&r->block, role, &t, r->c->pool, e) ||
         (wanted ? take_projection(r, i, &t, record, e) : take_copy(i, record, e)))
         goto out;
-    result = r->block.count < block_tensors(&r->c->model) ? 0 : block_run(r, e);
+    result = 0;
 out:
     tensor_free(&t);
-    return result;
+    if (result || r->block.count < block_tensors(&r->c->model) || !r->items)
+        return result;
+    stream_release(r->in);
+    return block_run(r, e);
 }
 
 static int take_record(struct run *r, const struct stream_record *record, struct error *e)
@@ -537,6 +541,7 @@ static void run_free(struct run *r)
         site_free(&r->site[i]);
     free(r->site);
     free(r->active);
+    free(r->turned);
     for (size_t i = 0; r->cache && i < r->caches; i++)
         cache_free(&r->cache[i]);
     free(r->cache);

@@ -41,8 +41,16 @@ static int add_sample(struct run *r, struct calibrated_site *s, size_t rows, con
     struct squaring work = {s, rows, ldx, x, r->c->statistic == STATISTIC_ABSOLUTE};
     s->samples++;
     s->tokens += rows;
-    if (r->c->statistic == STATISTIC_HESSIAN)
-        return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
+    if (r->c->statistic == STATISTIC_HESSIAN) {
+        /* One working memory for all sites. */
+        s->hessian.turned = r->turned;
+        s->hessian.room = r->turned_room;
+        const int result = hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
+        r->turned = s->hessian.turned;
+        r->turned_room = s->hessian.room;
+        s->hessian.turned = NULL;
+        return result;
+    }
     pool_run(r->c->pool, panel_size(s->cols) / PANEL, squares_panel, &work);
     return 0;
 }
@@ -125,16 +133,9 @@ int site_new(struct run *r, size_t i, struct error *e)
     return s->squares ? 0 : -1;
 }
 
-void site_measured(struct run *r, size_t i)
+/* All columns are alike. */
+static void see_nothing(struct run *r, struct calibrated_site *s)
 {
-    struct calibrated_site *s = &r->site[i];
-    free(s->held);
-    s->held = NULL;
-    free(s->hessian.turned);
-    s->hessian.turned = NULL;
-    s->hessian.room = 0;
-    if (s->tokens)
-        return;
     s->unseen = true;
     s->samples = s->tokens = 1;
     if (r->c->statistic == STATISTIC_HESSIAN)
@@ -142,6 +143,17 @@ void site_measured(struct run *r, size_t i)
     else
         for (size_t j = 0; j < s->cols; j++)
             s->squares[j] = 1;
+}
+
+void site_measured(struct run *r, size_t i)
+{
+    struct calibrated_site *s = &r->site[i];
+    free(s->held);
+    s->held = NULL;
+    if (!s->tokens)
+        see_nothing(r, s);
+    if (r->c->statistic == STATISTIC_HESSIAN)
+        hessian_settle(&s->hessian);
 }
 
 /* ---- running samples through the block ---------------------------------------------------------
@@ -213,5 +225,8 @@ int measure_block(struct run *r, enum measure what, struct error *e)
                      r->set.count * (layers * (r->c->options->sequential ? 5 : 2) - 1),
                      "samples through a block");
     }
+    free(r->turned);
+    r->turned = NULL;
+    r->turned_room = 0;
     return 0;
 }

@@ -119,13 +119,10 @@ int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool by_d
     const struct calibrated_options *o = c->options;
     if (s->factor.panel)
         return 0;
-    hessian_settle(&s->hessian);
-    if ((by_diagonal && sort_columns(s, e)) ||
-        factor_new(&s->factor, &s->hessian, s->order, o->damping, o->f64 ? FACTOR_F64 : FACTOR_AUTO,
-                   c->kernels, c->pool, e))
+    if (by_diagonal && sort_columns(s, e))
         return -1;
-    hessian_free(&s->hessian);
-    return 0;
+    return factor_take(&s->factor, &s->hessian, s->order, o->damping,
+                       o->f64 ? FACTOR_F64 : FACTOR_AUTO, c->kernels, c->pool, e);
 }
 
 int calibrated_factor_note(struct calibrated *c, struct calibrated_layer *l, struct error *e)

@@ -13,6 +13,8 @@ enum {
     TILE = 96,     /* rows and columns of a tile: a multiple of the kernels' six and of a panel */
     PANELS = TILE / PANEL,
     K_BLOCK = 256, /* 16 KiB of a panel */
+    SUM_TILE = 192, /* of sums of products: the larger, the less is read again and again */
+    STRIP = 48,
     FEW = 512,     /* up to so many columns double precision costs next to nothing */
 };
 
@@ -54,15 +56,34 @@ struct adding {
     size_t ldt;
 };
 
+/* A panel of x, its columns as rows, in squares of four. */
 static void turn_panel(void *context, size_t p, long thread)
 {
+    typedef float quad __attribute__((vector_size(16)));
     const struct adding *a = context;
+    const size_t n = a->h->n - p * PANEL < PANEL ? a->h->n - p * PANEL : PANEL;
+    float *to = a->turned + p * PANEL * a->ldt;
+    size_t t = 0;
     (void)thread;
-    for (size_t t = 0; t < a->rows; t++) {
-        const float *x = a->x + t * a->ldx + p * PANEL;
+    for (; n == PANEL && t + 4 <= a->rows; t += 4)
+        for (size_t j = 0; j < PANEL; j += 4) {
+            quad x[4], y[4];
+            for (size_t i = 0; i < 4; i++)
+                memcpy(&x[i], a->x + (t + i) * a->ldx + p * PANEL + j, sizeof x[i]);
+            for (int i = 0; i < 4; i += 2) {
+                y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 4, 1, 5);
+                y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 6, 3, 7);
+            }
+            x[0] = __builtin_shufflevector(y[0], y[2], 0, 1, 4, 5);
+            x[1] = __builtin_shufflevector(y[0], y[2], 2, 3, 6, 7);
+            x[2] = __builtin_shufflevector(y[1], y[3], 0, 1, 4, 5);
+            x[3] = __builtin_shufflevector(y[1], y[3], 2, 3, 6, 7);
+            for (size_t i = 0; i < 4; i++)
+                memcpy(to + (j + i) * a->ldt + t, &x[i], sizeof x[i]);
+        }
+    for (; t < a->rows; t++)
         for (size_t j = 0; j < PANEL; j++)
-            a->turned[(p * PANEL + j) * a->ldt + t] = p * PANEL + j < a->h->n ? x[j] : 0;
-    }
+            to[j * a->ldt + t] = j < n ? a->x[t * a->ldx + p * PANEL + j] : 0;
 }
 
 /* Tile number i of the lower triangle, rows first: which row and column tile. */
@@ -77,18 +98,20 @@ static void tile_place(size_t i, size_t *row, size_t *column)
     *column = i - triangle(r);
 }
 
+/* A tile on the diagonal is done in strips, each as far as it has to be. */
 static void add_tile(void *context, size_t i, long thread)
 {
     const struct adding *a = context;
     struct hessian *h = a->h;
     size_t row, column;
-    float panel[PANELS * K_BLOCK * PANEL], sum[TILE * TILE];
+    float panel[SUM_TILE / PANEL * K_BLOCK * PANEL], sum[SUM_TILE * SUM_TILE];
     (void)thread;
     tile_place(i, &row, &column);
-    row *= TILE;
-    column *= TILE;
-    const size_t n = panel_size(h->n), rows = n - row < TILE ? n - row : TILE;
-    const size_t panels = (n - column < TILE ? n - column : TILE) / PANEL;
+    row *= SUM_TILE;
+    column *= SUM_TILE;
+    const size_t n = panel_size(h->n), rows = n - row < SUM_TILE ? n - row : SUM_TILE;
+    const size_t panels = (n - column < SUM_TILE ? n - column : SUM_TILE) / PANEL;
+    const size_t strip = row == column ? STRIP : SUM_TILE;
     for (size_t t = 0; t < a->rows; t += K_BLOCK) {
         const size_t length = a->rows - t < K_BLOCK ? a->rows - t : K_BLOCK;
         for (size_t p = 0; p < panels; p++) {
@@ -97,13 +120,18 @@ static void add_tile(void *context, size_t i, long thread)
             for (size_t j = 0; j < length; j++)
                 memcpy(to + j * PANEL, from + j * a->ldx, PANEL * sizeof *to);
         }
-        a->k->product[PANEL_F32](rows, panels, length, a->turned + row * a->ldt + t, a->ldt, panel,
-                                 K_BLOCK * PANEL, sum, TILE, NULL, t > 0);
+        for (size_t r = 0; r < rows; r += strip) {
+            const size_t height = rows - r < strip ? rows - r : strip;
+            const size_t wide = row == column ? (r + height + PANEL - 1) / PANEL : panels;
+            a->k->product[PANEL_F32](height, wide, length, a->turned + (row + r) * a->ldt + t,
+                                     a->ldt, panel, K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE,
+                                     NULL, t > 0);
+        }
     }
     for (size_t r = row; r < row + rows && r < h->n; r++) {
         double *to = h->sum + triangle(r) + column;
-        const float *from = sum + (r - row) * TILE;
-        const size_t last = r + 1 - column < TILE ? r + 1 - column : TILE;
+        const float *from = sum + (r - row) * SUM_TILE;
+        const size_t last = r + 1 - column < SUM_TILE ? r + 1 - column : SUM_TILE;
         for (size_t j = 0; j < last; j++)
             to[j] += (double)from[j];
     }
@@ -114,7 +142,7 @@ int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, s
 {
     /* Rows a power of two apart would share a few sets of the caches. */
     struct adding a = {h, k, rows, x, ldx, NULL, panel_size(rows) + PANEL};
-    const size_t n = panel_size(h->n), tiles = (n + TILE - 1) / TILE;
+    const size_t n = panel_size(h->n), tiles = (n + SUM_TILE - 1) / SUM_TILE;
     if (h->room < n * a.ldt) {
         free(h->turned);
         h->room = 0;
@@ -349,21 +377,31 @@ static void fill_row(void *context, size_t r, long thread)
         f->a[r * f->ld + c] = (float)entry(f->s, r, c);
 }
 
-/* 1: done; 0: not positive definite; -1: an error. */
-static int factor_f32(float *m, const struct source_matrix *s, const struct kernels *k,
-                      struct pool *pool, struct error *e)
+/* 1: done; 0: not positive definite; -1: an error. spent: the matrix's Hessian, of which nothing more is
+ * needed once L is there; or NULL. *m (padded, padded) is made. */
+static int factor_f32(float **m, const struct source_matrix *s, struct hessian *spent,
+                      const struct kernels *k, struct pool *pool, struct error *e)
 {
-    struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL, .m = m};
+    struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL};
     int result = -1;
     f.a = memory_new(f.n, f.ld * sizeof *f.a, "a Hessian's factor", e);
     f.inverse = memory_new(f.n, TILE * sizeof *f.inverse, "a Hessian's factor", e);
     f.panel = memory_new(PANELS, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
-    if (f.a && f.inverse && f.panel) {
-        pool_run(pool, f.n, fill_row, &(struct filling){s, f.a, f.ld});
-        result = cholesky(&f);
-        if (result)
-            invert(&f);
+    if (!f.a || !f.inverse || !f.panel)
+        goto out;
+    pool_run(pool, f.n, fill_row, &(struct filling){s, f.a, f.ld});
+    if (!cholesky(&f)) {
+        result = 0;
+        goto out;
     }
+    if (spent)
+        hessian_free(spent);
+    if (!(f.m = memory_new(f.n, f.n * sizeof *f.m, "a Hessian's factor", e)))
+        goto out;
+    invert(&f);
+    *m = f.m;
+    result = 1;
+out:
     free(f.a);
     free(f.inverse);
     free(f.panel);
@@ -411,10 +449,10 @@ static void double_column(void *context, size_t c, long thread)
         d->m[(c / PANEL * n + r) * PANEL + c % PANEL] = (float)t[r];
 }
 
-static int factor_f64(float *m, const struct source_matrix *s, struct pool *pool, struct error *e)
+static int factor_f64(float **m, const struct source_matrix *s, struct pool *pool, struct error *e)
 {
     const size_t n = s->padded;
-    struct doubles d = {.n = n, .m = m};
+    struct doubles d = {.n = n};
     int result = -1;
     d.l = memory_new(n, n * sizeof *d.l, "a Hessian's factor in f64", e);
     d.t = memory_new(n, n * sizeof *d.t, "a Hessian's factor in f64", e);
@@ -433,7 +471,10 @@ static int factor_f64(float *m, const struct source_matrix *s, struct pool *pool
         row[d.at] = sqrt(pivot);
         pool_run(n - d.at < 256 ? NULL : pool, n - d.at - 1, double_row, &d);
     }
+    if (!(d.m = memory_new(n, n * sizeof *d.m, "a Hessian's factor", e)))
+        goto out;
     pool_run(pool, n, double_column, &d);
+    *m = d.m;
     result = 1;
 out:
     free(d.l);
@@ -450,17 +491,17 @@ static void reverse(float *x, size_t n)
     }
 }
 
-int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
-               enum factor_precision precision, const struct kernels *k, struct pool *pool,
-               struct error *e)
+/* spent: h, or NULL where it has to stay. */
+static int make_factor(struct factor *f, const struct hessian *h, struct hessian *spent,
+                       const uint32_t *order, double damping, enum factor_precision precision,
+                       const struct kernels *k, struct pool *pool, struct error *e)
 {
     const size_t n = h->n, padded = panel_size(n);
     *f = (struct factor){.n = n, .padded = padded, .damping = damping};
     struct source_matrix s = {.h = h, .order = order, .padded = padded};
     f->dead = memory_new(n, 1, "a Hessian's factor", e);
     f->diagonal = memory_new(padded, sizeof *f->diagonal, "a Hessian's factor", e);
-    f->panel = memory_new(padded, padded * sizeof *f->panel, "a Hessian's factor", e);
-    if (!f->dead || !f->diagonal || !f->panel)
+    if (!f->dead || !f->diagonal)
         goto fail;
     s.dead = f->dead;
     double mean = 0;
@@ -479,10 +520,9 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
         int done = 0;
         s.damp = f->damping * mean;
         if (precision == FACTOR_F32 || (precision == FACTOR_AUTO && n > FEW))
-            done = factor_f32(f->panel, &s, k, pool, e);
+            done = factor_f32(&f->panel, &s, spent, k, pool, e);
         if (done == 0) {
-            memset(f->panel, 0, padded * padded * sizeof *f->panel);
-            done = factor_f64(f->panel, &s, pool, e);
+            done = factor_f64(&f->panel, &s, pool, e);
             f->f64 = true;
         }
         if (done < 0)
@@ -505,6 +545,22 @@ int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
 fail:
     factor_free(f);
     return -1;
+}
+
+int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
+               enum factor_precision precision, const struct kernels *k, struct pool *pool,
+               struct error *e)
+{
+    return make_factor(f, h, NULL, order, damping, precision, k, pool, e);
+}
+
+int factor_take(struct factor *f, struct hessian *h, const uint32_t *order, double damping,
+                enum factor_precision precision, const struct kernels *k, struct pool *pool,
+                struct error *e)
+{
+    const int result = make_factor(f, h, h, order, damping, precision, k, pool, e);
+    hessian_free(h);
+    return result;
 }
 
 void factor_free(struct factor *f)

@@ -69,6 +69,10 @@ struct factor {
 int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
                enum factor_precision precision, const struct kernels *k, struct pool *pool,
                struct error *e);
+/* The same, and frees h as soon as it is of no more use, also after an error. */
+int factor_take(struct factor *f, struct hessian *h, const uint32_t *order, double damping,
+                enum factor_precision precision, const struct kernels *k, struct pool *pool,
+                struct error *e);
 void factor_free(struct factor *f);
 
 #endif

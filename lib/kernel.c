@@ -62,6 +62,8 @@ static void fill(void)
     FILL(rope);
     FILL(add);
     FILL(finite);
+    FILL(extremes);
+    FILL(codes);
     FILL(maximum);
     FILL(sum_exp);
 #undef FILL

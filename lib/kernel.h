@@ -154,6 +154,10 @@ struct kernels {
     bool (*finite)(const float *x, size_t n);
 
     float (*maximum)(const float *x, size_t n); /* n >= 1 */
+    /* The least number and 0, the greatest and 0. */
+    void (*extremes)(const float *x, size_t n, float *low, float *high);
+    /* clamp(round(x[i] / scale) + zero, 0, top), halves to even, for finite numbers */
+    void (*codes)(const float *x, size_t n, float scale, float zero, float top, uint8_t *out);
     /* Sum of (double)exp(x[i] - shift) in lanes of double. */
     double (*sum_exp)(const float *x, size_t n, float shift);
 };

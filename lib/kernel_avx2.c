@@ -591,6 +591,60 @@ static bool finite_avx2(const float *x, size_t n)
     return _mm256_testz_si256(bad, bad) && kernels_scalar.finite(x + i, n - i);
 }
 
+static float lowest(__m256 v)
+{
+    __m128 x = _mm_min_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_min_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_min_ss(x, _mm_movehdup_ps(x)));
+}
+
+/* Bound by reading x. No -0 comes in: where x is 0 what is there stays. */
+static void extremes_avx2(const float *x, size_t n, float *low, float *high)
+{
+    __m256 least[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()}, most[2] = {least[0], least[0]};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const __m256 a = _mm256_loadu_ps(x + i), b = _mm256_loadu_ps(x + i + 8);
+        least[0] = _mm256_min_ps(a, least[0]);
+        least[1] = _mm256_min_ps(b, least[1]);
+        most[0] = _mm256_max_ps(a, most[0]);
+        most[1] = _mm256_max_ps(b, most[1]);
+    }
+    *low = lowest(_mm256_min_ps(least[0], least[1]));
+    *high = 0 - lowest(_mm256_sub_ps(_mm256_setzero_ps(), _mm256_max_ps(most[0], most[1])));
+    for (; i < n; i++) {
+        *low = x[i] < *low ? x[i] : *low;
+        *high = x[i] > *high ? x[i] : *high;
+    }
+}
+
+/* Eight codes. */
+static inline __m256i codes_of(const float *x, __m256 scale, __m256 zero, __m256 top)
+{
+    const __m256 big = _mm256_set1_ps(0x1.8p23f), far = _mm256_set1_ps(1024);
+    __m256 q = _mm256_div_ps(_mm256_loadu_ps(x), scale);
+    q = _mm256_min_ps(far, _mm256_max_ps(_mm256_set1_ps(-1024), q));
+    q = _mm256_add_ps(_mm256_sub_ps(_mm256_add_ps(q, big), big), zero);
+    return _mm256_cvttps_epi32(_mm256_min_ps(top, _mm256_max_ps(_mm256_setzero_ps(), q)));
+}
+
+/* Bound by the division. */
+static void codes_avx2(const float *x, size_t n, float scale, float zero, float top, uint8_t *out)
+{
+    const __m256 s = _mm256_set1_ps(scale), z = _mm256_set1_ps(zero), most = _mm256_set1_ps(top);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        const __m256i a = _mm256_packs_epi32(codes_of(x + i, s, z, most), codes_of(x + i + 8, s, z, most));
+        const __m256i b =
+            _mm256_packs_epi32(codes_of(x + i + 16, s, z, most), codes_of(x + i + 24, s, z, most));
+        _mm256_storeu_si256((void *)(out + i),
+                            _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order));
+    }
+    if (i < n)
+        kernels_scalar.codes(x + i, n - i, scale, zero, top, out + i);
+}
+
 static float maximum_avx2(const float *x, size_t n)
 {
     if (n < 8)
@@ -651,6 +705,8 @@ const struct kernels kernels_avx2 = {
     .rope = rope_avx2,
     .add = add_avx2,
     .finite = finite_avx2,
+    .extremes = extremes_avx2,
+    .codes = codes_avx2,
     .maximum = maximum_avx2,
     .sum_exp = sum_exp_avx2,
     KERNELS_COMPACT(avx2),

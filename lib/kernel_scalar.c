@@ -244,6 +244,31 @@ static float maximum_scalar(const float *x, size_t n)
     return max + 0.0f; /* one zero */
 }
 
+static void extremes_scalar(const float *x, size_t n, float *low, float *high)
+{
+    *low = *high = 0;
+    for (size_t i = 0; i < n; i++) {
+        *low = x[i] < *low ? x[i] : *low;
+        *high = x[i] > *high ? x[i] : *high;
+    }
+}
+
+/* Rounding by adding 1.5 * 2^23 is that of nearbyintf() for |q| < 2^22; beyond +-1024 the code is
+ * clamped in any case. */
+static void codes_scalar(const float *x, size_t n, float scale, float zero, float top, uint8_t *out)
+{
+    const float big = 0x1.8p23f;
+    for (size_t i = 0; i < n; i++) {
+        float q = x[i] / scale;
+        q = q < -1024 ? -1024 : q;
+        q = q > 1024 ? 1024 : q;
+        q = q + big - big + zero;
+        q = q < 0 ? 0 : q;
+        q = q > top ? top : q;
+        out[i] = (uint8_t)(int)q;
+    }
+}
+
 static double sum_exp_scalar(const float *x, size_t n, float shift)
 {
     double lane[PANEL] = {0};
@@ -275,6 +300,8 @@ const struct kernels kernels_scalar = {
     .rope = rope_scalar,
     .add = add_scalar,
     .finite = finite_scalar,
+    .extremes = extremes_scalar,
+    .codes = codes_scalar,
     .maximum = maximum_scalar,
     .sum_exp = sum_exp_scalar,
     KERNELS_COMPACT(scalar),

@@ -205,6 +205,68 @@ static bool prune_groups(enum tensor_values type, unsigned char *p, size_t count
     return finite;
 }
 
+/* Groups of 4 fill a vector: a magnitude is compared with the three others, which come by turning the
+ * vector; of equals the one before is less. Comparing with one more makes less of "less or equal". The
+ * 16-bit types have two groups in a vector. All magnitudes join `most`. */
+typedef int32_t quad __attribute__((vector_size(16)));
+typedef uint32_t unsigned_quad __attribute__((vector_size(16)));
+typedef int16_t pair __attribute__((vector_size(16)));
+typedef uint16_t unsigned_pair __attribute__((vector_size(16)));
+
+static bool prune_quads(float *p, size_t groups, int remove)
+{
+    const unsigned_quad ties1 = {0, 0, 0, 1}, ties2 = {0, 0, 1, 1}, ties3 = {0, 1, 1, 1};
+    const quad limit = {-remove, -remove, -remove, -remove};
+    quad most = {0};
+    for (size_t g = 0; g < groups; g++) {
+        quad bits;
+        memcpy(&bits, p + 4 * g, sizeof bits);
+        const quad x = bits & 0x7FFFFFFF;
+        const quad less = (__builtin_shufflevector(x, x, 1, 2, 3, 0) < (quad)((unsigned_quad)x + ties1)) +
+                          (__builtin_shufflevector(x, x, 2, 3, 0, 1) < (quad)((unsigned_quad)x + ties2)) +
+                          (__builtin_shufflevector(x, x, 3, 0, 1, 2) < (quad)((unsigned_quad)x + ties3));
+        const quad more = x > most;
+        most = (x & more) | (most & ~more);
+        bits &= ~(less > limit); /* less: minus how many are */
+        memcpy(p + 4 * g, &bits, sizeof bits);
+    }
+    for (int i = 0; i < 4; i++)
+        if ((uint32_t)most[i] >= infinity_of(VALUES_F32))
+            return false;
+    return true;
+}
+
+static bool prune_pairs(enum tensor_values type, uint16_t *p, size_t groups, int remove)
+{
+    const unsigned_pair ties1 = {0, 0, 0, 1, 0, 0, 0, 1}, ties2 = {0, 0, 1, 1, 0, 0, 1, 1};
+    const unsigned_pair ties3 = {0, 1, 1, 1, 0, 1, 1, 1};
+    const pair limit = (pair){0} - (int16_t)remove;
+    pair most = {0};
+    for (size_t g = 0; g < groups; g += 2) {
+        pair bits = {0};
+        const size_t bytes = groups - g < 2 ? 8 : 16;
+        if (bytes == 16)
+            memcpy(&bits, p + 4 * g, 16);
+        else
+            memcpy(&bits, p + 4 * g, 8);
+        const pair x = bits & 0x7FFF;
+        const pair less = (__builtin_shufflevector(x, x, 1, 2, 3, 0, 5, 6, 7, 4) < (pair)((unsigned_pair)x + ties1)) +
+                          (__builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5) < (pair)((unsigned_pair)x + ties2)) +
+                          (__builtin_shufflevector(x, x, 3, 0, 1, 2, 7, 4, 5, 6) < (pair)((unsigned_pair)x + ties3));
+        const pair more = x > most;
+        most = (x & more) | (most & ~more);
+        bits &= ~(less > limit);
+        if (bytes == 16)
+            memcpy(p + 4 * g, &bits, 16);
+        else
+            memcpy(p + 4 * g, &bits, 8);
+    }
+    for (int i = 0; i < 8; i++)
+        if ((uint32_t)most[i] >= infinity_of(type))
+            return false;
+    return true;
+}
+
 static void pattern_tile(void *context, size_t tile, long thread)
 {
     struct job *j = context;
@@ -214,7 +276,11 @@ static void pattern_tile(void *context, size_t tile, long thread)
     for (size_t r = tile * TILE_ROWS; r < tile * TILE_ROWS + tile_rows(j, tile); r++) {
         unsigned char *row = j->dense + r * j->cols * width;
         size_t groups = j->cols / m;
-        for (size_t g = 0; g < groups; g += LANES)
+        if (m == 4 && j->type == VALUES_F32)
+            finite &= prune_quads((float *)(void *)row, groups, (int)remove);
+        else if (m == 4)
+            finite &= prune_pairs(j->type, (uint16_t *)(void *)row, groups, (int)remove);
+        for (size_t g = 0; m != 4 && g < groups; g += LANES)
             finite &= prune_groups(j->type, row + g * m * width,
                                    groups - g < LANES ? groups - g : LANES, m, remove);
         if (j->cols % m)

@@ -7,25 +7,10 @@
 
 enum { LANES = 16 };
 
-void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *scale, uint8_t *zero)
+/* The grid from low to high. */
+static void grid_of(float low, float high, int bits, bool symmetric, float *scale, uint8_t *zero)
 {
-    float low = 0, high = 0, maxq = (float)((1 << bits) - 1);
-    float least[LANES] = {0}, most[LANES] = {0};
-    size_t i = 0;
-    /* The order of minima does not matter, so they are taken in lanes. */
-    for (; i + LANES <= n; i += LANES)
-        for (size_t k = 0; k < LANES; k++) {
-            least[k] = w[i + k] < least[k] ? w[i + k] : least[k];
-            most[k] = w[i + k] > most[k] ? w[i + k] : most[k];
-        }
-    for (size_t k = 0; i + k < n; k++) {
-        least[k] = w[i + k] < least[k] ? w[i + k] : least[k];
-        most[k] = w[i + k] > most[k] ? w[i + k] : most[k];
-    }
-    for (size_t k = 0; k < LANES; k++) {
-        low = least[k] < low ? least[k] : low;
-        high = most[k] > high ? most[k] : high;
-    }
+    const float maxq = (float)((1 << bits) - 1);
     if (symmetric) {
         high = -low > high ? -low : high;
         if (low < 0)
@@ -38,23 +23,16 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
         high = 1;
         *scale = (high - low) / maxq;
     }
-    float z = nearbyintf(-low / *scale);
+    const float z = quantize_round(-low / *scale);
     /* A subnormal scale is rounded so much that the zero point could leave the codes. */
     *zero = (uint8_t)(symmetric ? 1 << (bits - 1) : (int)(z < maxq ? z : maxq));
 }
 
-/* Rounding by adding 1.5 * 2^23 is that of nearbyintf() for |q| < 2^22; beyond +-1024 the code is
- * clamped in any case. */
-static inline uint8_t code_of(float w, float scale, float zero, float maxq)
+void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *scale, uint8_t *zero)
 {
-    const float big = 0x1.8p23f;
-    float q = w / scale;
-    q = q < -1024 ? -1024 : q;
-    q = q > 1024 ? 1024 : q;
-    q = q + big - big + zero;
-    q = q < 0 ? 0 : q;
-    q = q > maxq ? maxq : q;
-    return (uint8_t)(int)q;
+    float low, high;
+    kernels_scalar.extremes(w, n, &low, &high);
+    grid_of(low, high, bits, symmetric, scale, zero);
 }
 
 void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bool mse,
@@ -96,21 +74,19 @@ void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bo
 
 uint8_t quantize_code(float w, float scale, uint8_t zero, int bits)
 {
-    return code_of(w, scale, (float)zero, (float)((1 << bits) - 1));
+    uint8_t code;
+    kernels_scalar.codes(&w, 1, scale, (float)zero, (float)((1 << bits) - 1), &code);
+    return code;
 }
 
-void quantize_row(const float *w, size_t cols, size_t group, int bits, bool symmetric,
-                  uint8_t *codes, float *scale, uint8_t *zero)
+void quantize_row(const struct kernels *k, const float *w, size_t cols, size_t group, int bits,
+                  bool symmetric, uint8_t *codes, float *scale, uint8_t *zero)
 {
-    float maxq = (float)((1 << bits) - 1);
+    float low, high;
     for (size_t g = 0, c = 0; c < cols; g++, c += group) {
-        size_t n = cols - c < group ? cols - c : group, i = 0;
-        quantize_grid(w + c, n, bits, symmetric, &scale[g], &zero[g]);
-        float s = scale[g], z = (float)zero[g];
-        for (; i + LANES <= n; i += LANES)
-            for (size_t k = 0; k < LANES; k++)
-                codes[c + i + k] = code_of(w[c + i + k], s, z, maxq);
-        for (; i < n; i++)
-            codes[c + i] = code_of(w[c + i], s, z, maxq);
+        const size_t n = cols - c < group ? cols - c : group;
+        k->extremes(w + c, n, &low, &high);
+        grid_of(low, high, bits, symmetric, &scale[g], &zero[g]);
+        k->codes(w + c, n, scale[g], (float)zero[g], (float)((1 << bits) - 1), codes + c);
     }
 }

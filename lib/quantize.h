@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel.h"
+
 /* What the programs are asked for, and their options, for a table of struct cli_option. */
 struct grid_options {
     long bits, group;
@@ -45,7 +47,7 @@ uint8_t quantize_code(float w, float scale, uint8_t zero, int bits);
 
 /* Round to nearest of a (cols) row in groups of `group` columns (the last may be shorter): codes
  * (cols), scale and zero (groups). */
-void quantize_row(const float *w, size_t cols, size_t group, int bits, bool symmetric,
-                  uint8_t *codes, float *scale, uint8_t *zero);
+void quantize_row(const struct kernels *k, const float *w, size_t cols, size_t group, int bits,
+                  bool symmetric, uint8_t *codes, float *scale, uint8_t *zero);
 
 #endif

@@ -67,6 +67,10 @@ const char *stream_header_id(const struct stream_reader *r);
  * -1: an error (damage, truncation …). */
 int stream_next(struct stream_reader *r, struct stream_record *record, struct error *e);
 
+/* Gives back the memory of the record's attachment, which is then gone, and of reading it: for the time
+ * of something long. */
+void stream_release(struct stream_reader *r);
+
 /* After stream_next() gave 0: the digest in the end record. */
 const char *stream_end_digest(const struct stream_reader *r);
 

@@ -519,6 +519,15 @@ const char *stream_header_id(const struct stream_reader *r)
     return json_string_value(json_object_get(r->header, "id"));
 }
 
+void stream_release(struct stream_reader *r)
+{
+    buffer_free(&r->attachment);
+    for (size_t i = 0; i < r->jobs; i++) {
+        free(r->job[i].plain);
+        r->job[i].plain = NULL;
+    }
+}
+
 const char *stream_end_digest(const struct stream_reader *r)
 {
     return r->end_digest;

@@ -127,21 +127,24 @@ static inline __attribute__((always_inline)) void row_groups(float *w, const uin
 }
 
 /* The same for groups of 4, one vector each: a score is compared with the three others, which come by
- * turning the vector; of equals the one before is lower. */
+ * turning the vector; of equals the one before is lower, for which it is compared with one more. */
 typedef int32_t quad __attribute__((vector_size(16)));
+typedef uint32_t unsigned_quad __attribute__((vector_size(16)));
 
 static void row_quads(float *w, const uint32_t *score, size_t cols, int gone)
 {
-    const quad before1 = {0, 0, 0, -1}, before2 = {0, 0, -1, -1}, before3 = {0, -1, -1, -1};
+    const unsigned_quad ties1 = {0, 0, 0, 1}, ties2 = {0, 0, 1, 1}, ties3 = {0, 1, 1, 1};
     const quad limit = {-gone, -gone, -gone, -gone};
     for (size_t c = 0; c < cols; c += 4) {
-        quad x, bits;
+        unsigned_quad x;
+        quad bits;
         memcpy(&x, score + c, sizeof x);
         memcpy(&bits, w + c, sizeof bits);
-        const quad a = __builtin_shufflevector(x, x, 1, 2, 3, 0), b = __builtin_shufflevector(x, x, 2, 3, 0, 1);
-        const quad d = __builtin_shufflevector(x, x, 3, 0, 1, 2);
-        const quad lower = ((a < x) | ((a == x) & before1)) + ((b < x) | ((b == x) & before2)) +
-                           ((d < x) | ((d == x) & before3)); /* minus how many */
+        const quad a = (quad)__builtin_shufflevector(x, x, 1, 2, 3, 0);
+        const quad b = (quad)__builtin_shufflevector(x, x, 2, 3, 0, 1);
+        const quad d = (quad)__builtin_shufflevector(x, x, 3, 0, 1, 2);
+        const quad lower = (a < (quad)(x + ties1)) + (b < (quad)(x + ties2)) +
+                           (d < (quad)(x + ties3)); /* minus how many */
         bits &= ~(lower > limit);
         memcpy(w + c, &bits, sizeof bits);
     }

@@ -189,7 +189,7 @@ static int make_items(struct bench *b, struct item *item, struct error *e)
             pruned[i] = keep ? b->dense[i] : 0;
         }
         for (size_t r = 0; kinds[k].bits && r < n; r++)
-            quantize_row(wide + r * n, n, 128, kinds[k].bits, false, codes + r * n,
+            quantize_row(b->kernels, wide + r * n, n, 128, kinds[k].bits, false, codes + r * n,
                          scale + r * groups, zero + r * groups);
         int failed = kinds[k].bits
                          ? tensor_encode_int(&store, &like, kinds[k].bits, 128, codes, scale, zero, e)

@@ -44,7 +44,7 @@ static void below_rounding(void **state)
         for (size_t r = 0; r < l.rows; r++) {
             uint8_t codes[1024], zero[8];
             float scale[8];
-            quantize_row(w + r * ld, l.cols, 128, 4, false, codes, scale, zero);
+            quantize_row(kernels_of(cpu_best()), w + r * ld, l.cols, 128, 4, false, codes, scale, zero);
             for (size_t j = 0; j < l.cols; j++)
                 w[r * ld + j] = scale[j / 128] * ((float)codes[j] - (float)zero[j / 128]) /
                                 (step ? fold[j] : 1);

@@ -323,6 +323,20 @@ static void rows(const struct kernels *k)
             in1[i + 1] = keep;
         }
         assert_true(k->finite(in1 + 1, n));
+        float low[2], high[2];
+        kernels_scalar.extremes(in1 + 1, n, &low[0], &high[0]);
+        k->extremes(in1 + 1, n, &low[1], &high[1]);
+        assert_memory_equal(&low[0], &low[1], sizeof *low);
+        assert_memory_equal(&high[0], &high[1], sizeof *high);
+        for (int bits = 2; bits <= 8; bits++) {
+            const float step = (high[0] - low[0]) / (float)(1 << bits), top = (float)((1 << bits) - 1);
+            uint8_t *a = (uint8_t *)out1, *b = (uint8_t *)out2;
+            memset(out1, 7, (n + 1) * sizeof *out1);
+            memset(out2, 7, (n + 1) * sizeof *out2);
+            kernels_scalar.codes(in1 + 1, n, step, (float)(bits - 2), top, a + 1);
+            k->codes(in1 + 1, n, step, (float)(bits - 2), top, b + 1);
+            assert_memory_equal(a, b, n + 2);
+        }
 
         for (size_t last = n; last >= 1 && last + 20 > n; last--) {
             const size_t first = bits32() % last;

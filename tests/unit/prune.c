@@ -118,7 +118,7 @@ static void own_rtn(void **state)
         for (size_t r = 0; r < rows; r++) {
             uint8_t c[64], z[64];
             float s[64];
-            quantize_row((const float *)w.data + r * cols, cols, group, list[i].bits,
+            quantize_row(kernels_of(cpu_best()), (const float *)w.data + r * cols, cols, group, list[i].bits,
                          list[i].symmetric, c, s, z);
             assert_memory_equal(c, (const uint8_t *)codes.data + r * cols, cols);
             assert_memory_equal(z, (const uint8_t *)zero.data + r * groups, groups);
@@ -290,7 +290,7 @@ static void shared_rtn(void **state)
         for (size_t r = 0; r < rows; r++) {
             float s[8];
             uint8_t z[8];
-            quantize_row((const float *)weights.data + r * cols, cols, group, list[i].bits,
+            quantize_row(kernels_of(cpu_best()), (const float *)weights.data + r * cols, cols, group, list[i].bits,
                          list[i].symmetric, codes, s, z);
             for (size_t g = 0; g < groups; g++) {
                 check_close("scale", r * groups + g, s[g], (float)golden_at(&scale, r * groups + g),
