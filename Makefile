@@ -45,6 +45,7 @@ program_name = $(patsubst kick-kick,kick,kick-$(basename $(notdir $(1))))
 PROGRAMS := $(foreach s,$(PROGRAM_SOURCES),$(BUILD)/bin/$(call program_name,$(s)))
 PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
+UNIT_TESTS += $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/simde-kernel)
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-long report bench install uninstall clean programs unit-tests
@@ -79,6 +80,17 @@ endef
 $(foreach s,$(PROGRAM_SOURCES),$(eval $(call program_rule,$(s))))
 
 $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
+
+# The kernels of AVX-512 against SIMDe, for machines without: the unit test of kernels once more.
+SIMDE_OBJECTS := $(patsubst %,$(BUILD)/simde/%.o,tests/unit/kernel lib/kernel_avx512 lib/kernel_compact_avx512)
+$(SIMDE_OBJECTS): $(BUILD)/simde/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(CFLAGS) $(filter-out -mavx512%,$(FLAGS)) -DKICK_SIMDE -Itests/unit -Wno-psabi -mavx2 -mfma -mf16c -mpopcnt -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/simde-kernel: $(SIMDE_OBJECTS) $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
