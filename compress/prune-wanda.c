@@ -1,6 +1,7 @@
 /* Wanda (Sun et al. 2023, "A Simple and Effective Pruning Approach for Large Language Models",
  * equation 1): removes, row by row, the weights of the lowest |W_ij| ||X_j||. */
 #include "calibrated.h"
+#include "pruning.h"
 #include "sweep.h"
 #include "wanda.h"
 
@@ -10,17 +11,26 @@
 #include "json.h"
 #include "memory.h"
 
-static double sparsity = 0.5;
-static const char *pattern, *encoding = "auto";
-static bool alpha_search, sequential;
-static int n, m;
-static enum tensor_encoding encoded;
-static struct calibration_options calibration = CALIBRATION_DEFAULTS;
+static struct pruning pruning = PRUNING_DEFAULTS;
+static struct calibrated_options common = CALIBRATED_DEFAULTS;
+static bool alpha_search;
+
+static int check(struct calibrated *c, struct error *e)
+{
+    return pruning_check(&pruning, &c->model, e);
+}
+
+static bool skips(struct calibrated *c, const char *name)
+{
+    (void)c;
+    return pruning_goal(&pruning, name).skip;
+}
 
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
                     struct error *e)
 {
     const struct calibrated_site *s = l->site;
+    const struct pruning_goal goal = pruning_goal(&pruning, l->like->name);
     float *norm = memory_new(s->cols, sizeof *norm, "norms", e);
     int result = -1;
     if (!norm)
@@ -37,51 +47,44 @@ static int compress(struct calibrated *c, struct calibrated_layer *l, struct ten
                       .cols = s->cols,
                       .ld = sweep_stride(s->cols),
                       .norm = norm,
-                      .sparsity = sparsity,
-                      .n = n,
-                      .m = m,
-                      .alpha_search = alpha_search};
+                      .sparsity = goal.sparsity,
+                      .n = goal.n,
+                      .m = goal.m,
+                      .alpha_search = alpha_search && !goal.m};
     if (wanda_prune(&p, c->pool, e) ||
-        (alpha_search && json_set(l->note, "alpha", json_number(p.alpha), e)))
+        (alpha_search && !goal.m && json_set(l->note, "alpha", json_number(p.alpha), e)))
         goto out;
-    result = calibrated_floats(l, encoded, n, m, out, e);
+    result = calibrated_floats(l, pruning.encoded, goal.n, goal.m, out, e);
 out:
     free(norm);
     return result;
 }
 
 static struct cli_option options[] = {
-    {'s', "sparsity", CLI_REAL, &sparsity, "S", "share of each row to remove, 0 to 1", .min = 0,
-     .max = 1, .result = true},
-    {'p', "pattern", CLI_TEXT, &pattern, "N:M", "keep N of every M columns instead of -s",
-     .result = true},
+    PRUNING_OPTIONS(pruning, "each row"),
     {0, "alpha-search", CLI_FLAG, &alpha_search, NULL,
      "rows lose equal shares of their scores' sum", .result = true},
-    {0, "true-sequential", CLI_FLAG, &sequential, NULL, "measure behind compressed matrices",
-     .result = true},
-    {0, "encoding", CLI_CHOICE, &encoding, "E", "auto, none, bitmap or nm",
-     .choices = "auto|none|bitmap|nm", .result = true},
-    CALIBRATION_OPTIONS(calibration),
+    SEQUENTIAL_OPTION(common),
+    CALIBRATED_OPTIONS(common),
     {0},
 };
 
 static int run(struct cli *c, struct error *e)
 {
     struct calibrated method = {.cli = c,
-                                .calibration = &calibration,
+                                .options = &common,
                                 .statistic = STATISTIC_SQUARES,
-                                .sequential = sequential,
                                 .matrix_bytes = alpha_search ? 8 : 4,
+                                .check = check,
+                                .skips = skips,
                                 .compress = compress};
-    if (pattern && (cli_given(c, "sparsity") || alpha_search))
-        return error_usage(e, "-p excludes -s and --alpha-search: a pattern sets its own sparsity");
-    if (pattern && cli_pattern(pattern, &n, &m, e))
-        return -1;
-    if (pattern)
-        options[0].result = false; /* a pattern's id does not depend on the unused share */
-    if (tensor_encoding_parse(encoding, &encoded, e))
-        return -1;
-    return calibrated_run(&method, e);
+    if (pruning.pattern && alpha_search)
+        return error_usage(e, "-p excludes --alpha-search: a pattern sets its own sparsity");
+    const int result = pruning_read(&pruning, c, e) ||
+                       ((method.sides = pruning_sides(&pruning)), calibrated_run(&method, e));
+    json_decref(method.sides);
+    pruning_free(&pruning);
+    return result ? -1 : 0;
 }
 
 int main(int argc, char **argv)
@@ -90,7 +93,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "remove the weights of the lowest |W| times input norm (Wanda)",
                     .operand = "[MODEL]",
-                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,
+                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY | CLI_TIMINGS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

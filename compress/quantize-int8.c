@@ -67,7 +67,7 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
     if (tensor_encode_int(&store, &whole, 8, 0, j.codes, j.scale, j.zero, e))
         goto out;
     store.tensor.threshold = (float)threshold;
-    result = filter_write(f, &store.tensor, extra, e);
+    result = filter_write(f, &store.tensor, extra, NULL, e);
 out:
     tensor_store_free(&store);
     free(j.row);

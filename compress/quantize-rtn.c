@@ -2,6 +2,7 @@
  * baseline that GPTQ and AWQ are measured against. Weights that are zero stay zero: zero is on every
  * grid, and a mask is kept. */
 #include "cli.h"
+#include "fallback.h"
 #include "filter.h"
 #include "json.h"
 #include "memory.h"
@@ -12,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static long bits = 4, group = 128;
-static bool symmetric;
+static struct grid_options grid = GRID_DEFAULTS;
+static struct fallbacks fallbacks;
 
 struct job {
     const struct tensor *t;
@@ -44,7 +45,7 @@ static void quantize_one(void *context, size_t r, long thread)
         set_bad(j, r);
     if (atomic_load(&j->bad) != SIZE_MAX)
         return;
-    quantize_row(row, t->cols, j->group, (int)bits, symmetric, j->codes + r * t->cols,
+    quantize_row(row, t->cols, j->group, (int)grid.bits, grid.symmetric, j->codes + r * t->cols,
                  j->scale + r * j->groups, j->zero + r * j->groups);
     for (size_t g = 0; g < j->groups; g++)
         if (!isfinite(j->scale[r * j->groups + g])) /* max - min is beyond f32 */
@@ -55,10 +56,11 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
 {
     struct tensor_store store = {0};
     struct job j = {.t = t, .bad = SIZE_MAX};
+    json_t *note = NULL;
     int result = -1;
     if (t->values == VALUES_INT)
         return error_set(e, "%s: is quantized already", t->name);
-    j.group = group == 0 || (size_t)group > t->cols ? t->cols : (size_t)group;
+    j.group = grid.group == 0 || (size_t)grid.group > t->cols ? t->cols : (size_t)grid.group;
     j.groups = (t->cols + j.group - 1) / j.group;
     j.row = memory_new((size_t)pool_threads(f->pool) * t->cols, sizeof *j.row, "a row", e);
     j.codes = memory_new(t->rows * t->cols, 1, "codes", e);
@@ -72,11 +74,14 @@ static int projection(struct filter *f, const struct tensor *t, json_t *extra, s
                   atomic_load(&j.bad));
         goto out;
     }
-    if (tensor_encode_int(&store, t, (int)bits, (size_t)group, j.codes, j.scale, j.zero, e))
+    if (!(note = json_object()) ||
+        fallback_group(&fallbacks, t->name, grid.group, t->cols, note, e) ||
+        tensor_encode_int(&store, t, (int)grid.bits, (size_t)grid.group, j.codes, j.scale, j.zero, e))
         goto out;
-    result = filter_write(f, &store.tensor, extra, e);
+    result = filter_write(f, &store.tensor, extra, json_incref(note), e);
 out:
     tensor_store_free(&store);
+    json_decref(note);
     free(j.row);
     free(j.codes);
     free(j.scale);
@@ -85,23 +90,25 @@ out:
 }
 
 static struct cli_option options[] = {
-    {'b', "bits", CLI_INT, &bits, "B", "bits per code, 2 to 8", .min = 2, .max = 8, .result = true},
-    {'g', "group", CLI_INT, &group, "G", "columns per scale; 0: one scale a row", .min = 0,
-     .max = 1 << 30, .result = true},
-    {0, "sym", CLI_FLAG, &symmetric, NULL, "symmetric grids instead of min to max", .result = true},
+    GRID_OPTIONS(grid),
+    FALLBACK_OPTION(fallbacks),
     {0},
 };
 
 static int run(struct cli *c, struct error *e)
 {
     struct filter f = {.cli = c, .projection = projection};
-    return filter_run(&f, e);
+    fallbacks.cli = c;
+    if (filter_run(&f, e))
+        return -1;
+    fallback_tell(&fallbacks);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "quantize-rtn",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "quantize each projection matrix by rounding to nearest",
                     .operand = "[MODEL]",
                     .flags = CLI_OUTPUT | CLI_THREADS,

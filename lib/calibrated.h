@@ -19,6 +19,7 @@
 #include "calibration.h"
 #include "cli.h"
 #include "error.h"
+#include "fallback.h"
 #include "forward.h"
 #include "hessian.h"
 #include "model.h"
@@ -41,6 +42,9 @@ struct calibrated_site {
     uint32_t *order;        /* (cols) likewise; NULL: none */
     float *probe;           /* (probes, stride): some of the inputs, for the error */
     size_t probes, stride;
+    bool unseen;      /* an expert that no token came to: all columns are alike */
+    float *held;      /* (longest, stride): a sample that comes in pieces, */
+    size_t held_rows; /* so far */
     /* Set by prepare(): weights behind the input are multiplied by fold (cols) before they are
      * compressed, what produces it is divided by it; NULL: as it is. */
     float *fold;
@@ -59,13 +63,49 @@ struct calibrated_layer {
     json_t *note;      /* of this step, to which the method may add */
 };
 
+/* What the programs are asked for. */
+struct calibrated_options {
+    struct calibration_options calibration;
+    struct fallbacks fallbacks;
+    bool resume, sequential;
+    double damping; /* of methods with a Hessian, as are the next two */
+    long block;
+    bool f64;
+};
+
+#define CALIBRATED_DEFAULTS                                                                        \
+    {.calibration = CALIBRATION_DEFAULTS, .damping = 0.01, .block = 128}
+/* The options of all of them, for a table of struct cli_option; of those that can measure behind what is
+ * compressed; and of those with a Hessian. */
+#define CALIBRATED_OPTIONS(o)                                                                      \
+    CALIBRATION_OPTIONS((o).calibration), FALLBACK_OPTION((o).fallbacks),                          \
+    {                                                                                              \
+        0, "resume", CLI_FLAG, &(o).resume, NULL, "keep blocks that are done; take up those of a run"\
+    }
+#define SEQUENTIAL_OPTION(o)                                                                       \
+    {                                                                                              \
+        0, "true-sequential", CLI_FLAG, &(o).sequential, NULL,                                     \
+            "measure behind compressed matrices", .result = true                                   \
+    }
+#define HESSIAN_OPTIONS(o)                                                                         \
+    {0, "damping", CLI_REAL, &(o).damping, "D", "share of H's mean diagonal to add to it",         \
+     .min = 0, .max = 1, .result = true},                                                          \
+        {0, "block", CLI_INT, &(o).block, "B", "columns of a block, a multiple of 16", .min = 16,  \
+         .max = 1024, .result = true},                                                             \
+        {0, "double", CLI_FLAG, &(o).f64, NULL, "factor H in double precision", .result = true},   \
+        SEQUENTIAL_OPTION(o)
+
 struct calibrated {
     struct cli *cli;
-    const struct calibration_options *calibration;
+    struct calibrated_options *options;
     enum calibrated_statistic statistic;
-    bool sequential; /* --true-sequential */
+    json_t *sides; /* side files beside the calibration text, for the id; borrowed, or NULL */
     uint64_t matrix_bytes; /* per weight of the largest matrix: the method's working memory */
     void *context;
+    /* May be NULL: a last look at the options, once the model is known. */
+    int (*check)(struct calibrated *c, struct error *e);
+    /* May be NULL: true for a matrix that stays as it is. */
+    bool (*skips)(struct calibrated *c, const char *name);
     /* May be NULL: sets a site's fold, for the `count` matrices behind it. Only asked where what
      * produces the input is linear in each channel: norm weights, v where each head has its own, up. */
     int (*prepare)(struct calibrated *c, struct calibrated_site *s, const struct matrix *const *m,
@@ -97,9 +137,9 @@ int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, 
 
 /* For ready(): the factor of a site's Hessian (with by_diagonal of its columns by descending
  * diagonal, s->order), made once for all that share the input; the Hessian is dropped. */
-int calibrated_factor(struct calibrated *c, struct calibrated_site *s, double damping,
-                      enum factor_precision precision, bool by_diagonal, struct error *e);
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool by_diagonal,
+                      struct error *e);
 /* What there is to tell about it, in the layer's note. */
-int calibrated_factor_note(struct calibrated_layer *l, struct error *e);
+int calibrated_factor_note(struct calibrated *c, struct calibrated_layer *l, struct error *e);
 
 #endif

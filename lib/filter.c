@@ -5,8 +5,7 @@
 
 #include "json.h"
 
-/* The record's keys that tensor_write() does not make itself. */
-static json_t *extra_keys(const json_t *record, struct error *e)
+json_t *filter_extra_keys(const json_t *record, struct error *e)
 {
     static const char *const made[] = {"tensor", "shape", "values", "mask", "n",     "m",
                                        "bits",   "group", "min",    "g_idx", "bytes"};
@@ -33,15 +32,22 @@ int filter_note(json_t *extra, json_t *entry, struct error *e)
     return 0;
 }
 
-int filter_write(struct filter *f, const struct tensor *t, json_t *extra, struct error *e)
+int filter_write(struct filter *f, const struct tensor *t, json_t *extra, json_t *note,
+                 struct error *e)
 {
     size_t zeros;
-    if (tensor_zeros(t, &zeros, e))
-        return -1;
-    json_t *note = json_pack("{s:s, s:f, s:f}", "program", f->cli->name, "sparsity",
-                             (double)zeros / (double)(t->rows * t->cols), "bits_per_weight",
-                             tensor_bits_per_weight(t));
-    return filter_note(extra, note, e) || tensor_write(t, extra, f->out, e) ? -1 : 0;
+    json_t *all = json_pack("{s:s}", "program", f->cli->name);
+    if (!all || (note && json_object_update(all, note)))
+        error_set(e, "no memory for a record");
+    else if (!tensor_zeros(t, &zeros, e) &&
+             !json_set(all, "sparsity", json_number((double)zeros / (double)(t->rows * t->cols)), e) &&
+             !json_set(all, "bits_per_weight", json_number(tensor_bits_per_weight(t)), e)) {
+        json_decref(note);
+        return filter_note(extra, all, e) || tensor_write(t, extra, f->out, e) ? -1 : 0;
+    }
+    json_decref(all);
+    json_decref(note);
+    return -1;
 }
 
 /* A record that is no tensor, as it came. */
@@ -65,7 +71,7 @@ static int take_tensor(struct filter *f, const struct stream_record *record, str
     int result = -1;
     if (tensor_parse(&t, record, e))
         return error_prefix(e, "%s", stream_name(f->in));
-    json_t *extra = extra_keys(record->json, e);
+    json_t *extra = filter_extra_keys(record->json, e);
     if (!extra || model_tensor_role(&f->model, t.name, &role, &layer, e) ||
         model_tensor_check(&f->model, role, t.name, t.rank, t.shape, e))
         goto out;
@@ -99,9 +105,11 @@ int filter_run(struct filter *f, struct error *e)
         error_prefix(e, "%s: its config", stream_name(f->in));
         goto out;
     }
+    if (f->check && f->check(f, e))
+        goto out;
     options = cli_options_json(c);
     header = stream_header_new("model", stream_header_id(f->in), old, c->name, c->revision, options,
-                               NULL, e);
+                               f->sides, e);
     if (!header)
         goto out;
     json_object_foreach(old, key, value) {

@@ -20,6 +20,9 @@ struct filter {
     /* Called for each projection matrix; writes it to `out` with `extra` (its record's further keys,
      * to which it may add). */
     int (*projection)(struct filter *f, const struct tensor *t, json_t *extra, struct error *e);
+    /* May be NULL: a last look at the options, once the model is known. */
+    int (*check)(struct filter *f, struct error *e);
+    json_t *sides;      /* side files, for the id; borrowed, or NULL */
     size_t projections; /* how many there were */
 };
 
@@ -30,7 +33,12 @@ int filter_run(struct filter *f, struct error *e);
  * tensor. */
 int filter_note(json_t *extra, json_t *entry, struct error *e);
 
-/* Writes a compressed projection with a note of its sparsity and bits per weight. */
-int filter_write(struct filter *f, const struct tensor *t, json_t *extra, struct error *e);
+/* A record's keys (a new object) that tensor_write() does not make itself; NULL on error. */
+json_t *filter_extra_keys(const json_t *record, struct error *e);
+
+/* Writes a compressed projection; its sparsity and bits per weight join the note (stolen) of what the
+ * step did, which may be NULL. */
+int filter_write(struct filter *f, const struct tensor *t, json_t *extra, json_t *note,
+                 struct error *e);
 
 #endif

@@ -76,6 +76,20 @@ static enum model_role bias_of(enum model_role role)
     }
 }
 
+struct matrix *block_matrix(struct block *b, enum model_role role, size_t expert)
+{
+    switch (role) {
+    case ROLE_EXPERT_GATE:
+        return &b->expert[expert].gate;
+    case ROLE_EXPERT_UP:
+        return &b->expert[expert].up;
+    case ROLE_EXPERT_DOWN:
+        return &b->expert[expert].down;
+    default:
+        return &b->matrix[role];
+    }
+}
+
 static int take_expert(struct block *b, enum model_role role, const struct tensor *t,
                        struct pool *pool, struct error *e)
 {
@@ -88,9 +102,7 @@ static int take_expert(struct block *b, enum model_role role, const struct tenso
         b->expert = list;
         b->experts = i + 1;
     }
-    struct matrix *m = role == ROLE_EXPERT_GATE ? &b->expert[i].gate
-                       : role == ROLE_EXPERT_UP ? &b->expert[i].up
-                                                : &b->expert[i].down;
+    struct matrix *m = block_matrix(b, role, i);
     if (m->rows)
         return error_set(e, "%s: the tensor is there twice", t->name);
     if (matrix_pack(m, t, pool, e))
@@ -312,8 +324,12 @@ size_t forward_bytes(const struct model *m, size_t rows, size_t length, long thr
         others += m->experts_used * sizeof(struct route) + sizeof(size_t);
     }
     return rows * (row * sizeof(float) + others) + length * m->rotary * sizeof(float) +
-           attention_bytes(m, length, threads) +
-           (rows < SCORE ? rows : SCORE) * panel_size(m->vocab) * sizeof(float);
+           attention_bytes(m, length, threads);
+}
+
+size_t forward_logits_bytes(const struct model *m, size_t rows)
+{
+    return (rows < SCORE ? rows : SCORE) * panel_size(m->vocab) * sizeof(float);
 }
 
 /* ---- row-wise work -----------------------------------------------------------------------------
@@ -410,19 +426,6 @@ static int not_finite(const struct forward *f, const struct row_work *w, size_t 
 /* ---- a block -----------------------------------------------------------------------------------
  */
 
-static int hook_rows(const struct forward_hook *hook, enum model_role role, size_t layer,
-                     const struct sequence *s, size_t count, bool cached, const float *x, size_t ld,
-                     struct error *e)
-{
-    for (size_t i = 0; hook && i < count; i++) {
-        const size_t position = s[i].cache->length - (cached ? s[i].count : 0);
-        if (hook->see(hook->context, role, layer, &s[i], position, s[i].count, x + s[i].row * ld,
-                      ld, e))
-            return -1;
-    }
-    return 0;
-}
-
 static int project(struct forward *f, const struct block *b, enum model_role role, size_t rows,
                    const float *x, size_t ldx, float *y, size_t ldy, struct error *e)
 {
@@ -457,10 +460,52 @@ struct chunk {
     const struct forward_hook *hook;
 };
 
+/* cached: the cache counts the chunk's positions already. */
 static int hook_chunk(const struct chunk *c, enum model_role role, bool cached, const float *x,
                       size_t ld, struct error *e)
 {
-    return hook_rows(c->hook, role, c->layer, c->s, c->count, cached, x, ld, e);
+    for (size_t i = 0; c->hook && i < c->count; i++) {
+        const struct sequence *s = &c->s[i];
+        const struct hooked h = {.role = role,
+                                 .layer = c->layer,
+                                 .sequence = s,
+                                 .position = s->cache->length - (cached ? s->count : 0),
+                                 .count = s->count,
+                                 .rows = s->count,
+                                 .x = x + s->row * ld,
+                                 .ldx = ld};
+        if (c->hook->see(c->hook->context, &h, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* x: rows number row[0 .. n - 1] of the chunk, ascending. */
+static int hook_expert(const struct chunk *c, enum model_role role, size_t expert, size_t n,
+                       size_t *row, const float *x, size_t ld, struct error *e)
+{
+    for (size_t i = 0, first = 0; c->hook && i < c->count; i++) {
+        const struct sequence *s = &c->s[i];
+        size_t last = first;
+        for (; last < n && row[last] < s->row + s->count; last++)
+            row[last] -= s->row;
+        const struct hooked h = {.role = role,
+                                 .layer = c->layer,
+                                 .expert = expert,
+                                 .sequence = s,
+                                 .position = s->cache->length - s->count,
+                                 .count = s->count,
+                                 .rows = last - first,
+                                 .row = row + first,
+                                 .x = x + first * ld,
+                                 .ldx = ld};
+        const int result = c->hook->see(c->hook->context, &h, e);
+        for (; first < last; first++)
+            row[first] += s->row;
+        if (result)
+            return -1;
+    }
+    return 0;
 }
 
 /* The attention of in, (rows, stride), to out; in may be out. */
@@ -601,8 +646,7 @@ static int mixture(struct forward *f, const struct chunk *c, const float *in, fl
     const struct model *m = f->m;
     const struct widths *w = &f->width;
     const size_t stride = w->n, used = m->experts_used;
-    if (hook_chunk(c, ROLE_GATE, true, in, stride, e) ||
-        project(f, c->b, ROLE_ROUTER, c->rows, in, stride, f->router, w->router, e))
+    if (project(f, c->b, ROLE_ROUTER, c->rows, in, stride, f->router, w->router, e))
         return -1;
     struct row_work check = {.op = CHECK, .rows = c->rows, .n = m->experts, .y = f->router};
     check.ldy = w->router;
@@ -622,8 +666,13 @@ static int mixture(struct forward *f, const struct chunk *c, const float *in, fl
                     f->row_weight[n] = f->route[r * used + j].weight;
                     f->row[n++] = r;
                 }
-        if (n == 0)
+        if (hook_expert(c, ROLE_EXPERT_GATE, i, n, f->row, f->gathered, stride, e))
+            return -1;
+        if (n == 0) {
+            if (hook_expert(c, ROLE_EXPERT_DOWN, i, n, f->row, f->up, ld, e))
+                return -1;
             continue;
+        }
         if (matrix_product(&x->gate, f->k, f->pool, n, f->gathered, stride, f->gate, w->gate, e) ||
             matrix_product(&x->up, f->k, f->pool, n, f->gathered, stride, f->up, w->up, e))
             return -1;
@@ -633,7 +682,8 @@ static int mixture(struct forward *f, const struct chunk *c, const float *in, fl
         activate(f, n, &bad, &work, &y, &ld);
         if (bad)
             return error_set(e, "layer %zu, expert %zu: %s is not finite", c->layer, i, inner);
-        if (matrix_product(&x->down, f->k, f->pool, n, y, ld, f->given, stride, e))
+        if (hook_expert(c, ROLE_EXPERT_DOWN, i, n, f->row, y, ld, e) ||
+            matrix_product(&x->down, f->k, f->pool, n, y, ld, f->given, stride, e))
             return -1;
         for (size_t j = 0; j < n; j++)
             f->k->add_scaled(out + f->row[j] * stride, f->given + j * stride, m->hidden,

@@ -39,6 +39,8 @@ struct block {
  * block of their own. A bias needs its matrix before it. */
 int block_take(struct block *b, enum model_role role, const struct tensor *t, struct pool *pool,
                struct error *e);
+/* A block's matrix of this role (and expert). */
+struct matrix *block_matrix(struct block *b, enum model_role role, size_t expert);
 /* Number of tensors that a block of this model has. */
 size_t block_tensors(const struct model *m);
 size_t block_bytes(const struct block *b);
@@ -57,6 +59,9 @@ struct cache {
 
 /* Room for `length` positions in all; what is there stays. */
 int cache_reserve(struct cache *c, const struct model *m, size_t length, struct error *e);
+/* c becomes the first `length` positions of `from`, which has so many. */
+int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
+                struct error *e);
 size_t cache_bytes(const struct model *m, size_t length);
 void cache_free(struct cache *c);
 
@@ -70,8 +75,10 @@ int forward_new(struct forward **out, const struct model *m, struct pool *pool, 
 void forward_free(struct forward *f);
 size_t forward_stride(const struct model *m);
 const struct kernels *forward_kernels(const struct forward *f);
-/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`. */
+/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`; of the
+ * logits beside the head when `rows` rows are scored. */
 size_t forward_bytes(const struct model *m, size_t rows, size_t length, long threads);
+size_t forward_logits_bytes(const struct model *m, size_t rows);
 
 /* `count` rows from `row` on are the next positions of a sequence whose cache (of the layer at
  * hand) holds those before. */
@@ -81,12 +88,22 @@ struct sequence {
     size_t number; /* for messages and hooks: which window or prompt this is */
 };
 
-/* Sees the inputs of the projections: role Q (for q, k and v, fused or not), O, GATE (for gate and
- * up; for the router and all experts), DOWN (not of experts) as model_role_input() has it; rows (rows, columns of the matrix) of one sequence, from `position` on, ldx floats apart. Called
- * by one thread, a sequence's rows in order. */
+/* Inputs of the projections of one role (model_role_input()): those of the next `count` positions of
+ * one sequence, from `position` on. An expert gets some of them, perhaps none. */
+struct hooked {
+    enum model_role role;
+    size_t layer, expert;
+    const struct sequence *sequence;
+    size_t position, count;
+    size_t rows; /* of x: count, but for experts */
+    const size_t *row; /* of an expert: which of the positions each is; else NULL */
+    const float *x;    /* (rows, columns of the matrix), ldx floats apart */
+    size_t ldx;
+};
+
+/* Called by one thread, a sequence's positions in order. */
 struct forward_hook {
-    int (*see)(void *context, enum model_role role, size_t layer, const struct sequence *s,
-               size_t position, size_t rows, const float *x, size_t ldx, struct error *e);
+    int (*see)(void *context, const struct hooked *h, struct error *e);
     void *context;
 };
 

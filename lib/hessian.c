@@ -130,6 +130,13 @@ int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, s
     return 0;
 }
 
+void hessian_identity(struct hessian *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        h->sum[triangle(i) + i] = 1;
+    h->samples = 1;
+}
+
 void hessian_settle(struct hessian *h)
 {
     const size_t n = triangle(h->n);

@@ -35,6 +35,9 @@ void hessian_free(struct hessian *h);
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
                 const float *x, size_t ldx, struct error *e);
 
+/* Of inputs that nobody saw: all columns alike. */
+void hessian_identity(struct hessian *h);
+
 /* After the last sample: keeps H in f32, as it is used, in half the memory. */
 void hessian_settle(struct hessian *h);
 

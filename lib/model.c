@@ -754,11 +754,13 @@ enum model_role model_role_input(enum model_role role)
     case ROLE_GATE:
     case ROLE_UP:
     case ROLE_GATE_UP:
+        return ROLE_GATE;
     case ROLE_EXPERT_GATE:
     case ROLE_EXPERT_UP:
-        return ROLE_GATE;
+        return ROLE_EXPERT_GATE;
     case ROLE_DOWN:
-        return ROLE_DOWN;
+    case ROLE_EXPERT_DOWN:
+        return role;
     default:
         return ROLE_COUNT;
     }

@@ -133,8 +133,9 @@ bool model_role_is_projection(enum model_role role);
 /* How many of them the model has. */
 size_t model_projections(const struct model *m);
 
-/* The role under which a forward_hook sees the input of a projection: ROLE_Q, ROLE_O, ROLE_GATE or
- * ROLE_DOWN; what goes into an expert's last matrix is seen by none: ROLE_COUNT. */
+/* The role under which a forward_hook sees the input of a projection: ROLE_Q (for q, k and v, fused or
+ * not), ROLE_O, ROLE_GATE (for gate and up), ROLE_DOWN, ROLE_EXPERT_GATE, ROLE_EXPERT_DOWN; of others
+ * ROLE_COUNT. */
 enum model_role model_role_input(enum model_role role);
 
 /* Columns of a matrix: the length of its input; numbers of a tensor. */

@@ -17,7 +17,7 @@ enum { CAPACITY = 1 << 20, EARLY = 16 << 20 };
 
 struct output {
     int fd;
-    bool is_stdout, regular, unnamed;
+    bool is_stdout, regular, unnamed, kept;
     char *path;      /* final name; NULL for stdout */
     char *directory;
     char *temporary; /* name to be renamed, once it exists */
@@ -174,6 +174,30 @@ static int name_it(struct output *o, struct error *e)
     return 0;
 }
 
+int output_keep(struct output *o, const char *path, struct error *e)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return error_set(e, "no memory for a file name");
+    if ((o->unnamed && name_it(o, e)) || rename(o->temporary, copy)) {
+        free(copy);
+        return o->temporary ? failed(o, "name what is done", e) : -1;
+    }
+    free(o->temporary);
+    o->temporary = copy;
+    o->unnamed = false;
+    o->kept = true;
+    return 0;
+}
+
+/* False where another process has put its own file under the name. */
+static bool still_there(const struct output *o)
+{
+    struct stat ours, theirs;
+    return !fstat(o->fd, &ours) && !stat(o->temporary, &theirs) && ours.st_dev == theirs.st_dev &&
+           ours.st_ino == theirs.st_ino;
+}
+
 int output_commit(struct output *o, struct error *e)
 {
     if (output_flush(o, e))
@@ -191,6 +215,8 @@ int output_commit(struct output *o, struct error *e)
         return failed(o, "write", e);
     if (o->unnamed && name_it(o, e))
         return -1;
+    if (o->kept && !still_there(o))
+        return error_set(e, "%s: another run has taken its place", o->temporary);
     if (rename(o->temporary, o->path))
         return failed(o, "rename the finished file to it", e);
     free(o->temporary);
@@ -209,7 +235,7 @@ void output_free(struct output *o)
         return;
     if (o->fd >= 0 && !o->is_stdout)
         close(o->fd);
-    if (o->temporary)
+    if (o->temporary && !o->kept)
         unlink(o->temporary);
     free(o->temporary);
     free(o->directory);

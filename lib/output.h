@@ -19,6 +19,9 @@ int output_write(struct output *o, const void *data, size_t n, struct error *e);
 int output_flush(struct output *o, struct error *e);
 /* Flush, fsync, rename; for stdout flush and close. */
 int output_commit(struct output *o, struct error *e);
+/* From now on a regular file is to be found under `path`, in the same directory, in place of what is
+ * there, and stays there when it is not committed. */
+int output_keep(struct output *o, const char *path, struct error *e);
 /* Frees; what was not committed leaves nothing behind. NULL is fine. */
 void output_free(struct output *o);
 

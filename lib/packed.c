@@ -280,6 +280,49 @@ int packed_unpack(const struct packed_scheme *s, const struct packed_parts *f, s
     return 0;
 }
 
+/* ---- packing -------------------------------------------------------------------------------- */
+
+static void put_bits(unsigned char *word, uint32_t bits)
+{
+    for (int i = 0; i < 4; i++)
+        word[i] |= (unsigned char)(bits >> 8 * i);
+}
+
+/* The inverse of code_at(). */
+static void put_code(unsigned char *p, size_t stride, size_t i, int bits, unsigned code)
+{
+    const size_t bit = i * (size_t)bits, word = bit / 32, shift = bit % 32;
+    put_bits(p + 4 * word * stride, (uint32_t)code << shift);
+    if (shift + (size_t)bits > 32)
+        put_bits(p + 4 * (word + 1) * stride, (uint32_t)code >> (32 - shift));
+}
+
+bool packed_gptq_fits(size_t rows, size_t cols, int bits)
+{
+    return rows * (size_t)bits % 32 == 0 && cols * (size_t)bits % 32 == 0;
+}
+
+void packed_gptq_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                       unsigned char *words)
+{
+    for (size_t first = 0; first < rows; first += BLOCK) {
+        const size_t end = first + BLOCK < rows ? first + BLOCK : rows;
+        for (size_t c = 0; c < cols; c++)
+            for (size_t r = first; r < end; r++)
+                put_code(words + 4 * r, rows, c, bits, codes[r * cols + c]);
+    }
+}
+
+void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits, bool less_one,
+                       unsigned char *out)
+{
+    const unsigned top = (1u << bits) - 1;
+    for (size_t g = 0; g < groups; g++)
+        for (size_t r = 0; r < rows; r++)
+            put_code(out + 4 * g * words(rows, bits), 1, r, bits,
+                     (zero[r * groups + g] - (less_one ? 1u : 0u)) & top);
+}
+
 void packed_row(const struct packed *p, size_t row, float *out)
 {
     const uint8_t *code = p->codes + row * p->cols;

@@ -62,6 +62,15 @@ struct packed_parts {
 int packed_unpack(const struct packed_scheme *s, const struct packed_parts *from, struct packed *p,
                   struct error *e);
 
+/* The other way, for GPTQ: words of codes (words of columns, rows), made of a matrix's codes; and of
+ * zeros, (groups, words of rows), less one where less_one says so. packed_gptq_fits(): both are whole
+ * words. They are zeroed before. */
+bool packed_gptq_fits(size_t rows, size_t cols, int bits);
+void packed_gptq_codes(const uint8_t *codes, size_t rows, size_t cols, int bits,
+                       unsigned char *words);
+void packed_gptq_zeros(const uint8_t *zero, size_t rows, size_t groups, int bits, bool less_one,
+                       unsigned char *words);
+
 /* Row `row` as floats. */
 void packed_row(const struct packed *p, size_t row, float *out);
 

@@ -6,6 +6,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the programs are asked for, and their options, for a table of struct cli_option. */
+struct grid_options {
+    long bits, group;
+    bool symmetric;
+};
+#define GRID_DEFAULTS {4, 128, false}
+#define GRID_OPTIONS(o)                                                                            \
+    {'b', "bits", CLI_INT, &(o).bits, "B", "bits per code, 2 to 8", .min = 2, .max = 8,            \
+     .result = true},                                                                              \
+        {'g', "group", CLI_INT, &(o).group, "G", "columns per scale; 0: one scale a row",          \
+         .min = 0, .max = 1 << 30, .result = true},                                                \
+    {                                                                                              \
+        0, "sym", CLI_FLAG, &(o).symmetric, NULL, "symmetric grids instead of min to max",         \
+            .result = true                                                                         \
+    }
+
 /* The grid of n weights (GPTQ's quantizer; f32 arithmetic in its order):
  *   xmin = min(0, min w), xmax = max(0, max w), all zero: -1 and 1; maxq = 2^bits - 1
  *   symmetric: xmax = max(|xmin|, xmax), xmin = -xmax where it was negative

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "memory.h"
 
 static int take_tokenizer(struct source *s, const struct stream_record *record, struct error *e)
 {
@@ -17,12 +18,19 @@ static int take_tokenizer(struct source *s, const struct stream_record *record, 
     if (settings && !(s->settings = strdup(settings)))
         return error_set(e, "no memory for a tokenizer");
     digest_buffer(record->data, record->bytes, s->tokenizer_digest);
+    if (!s->keep_file)
+        return 0;
+    s->file = memory_new(record->bytes, 1, "a tokenizer", e);
+    s->file_kind = strdup(kind);
+    if (!s->file || !s->file_kind)
+        return error_set(e, "no memory for a tokenizer");
+    memcpy(s->file, record->data, record->bytes);
+    s->file_bytes = record->bytes;
     return 0;
 }
 
-int source_open(struct source *s, const char *path, struct pool *pool, struct error *e)
+static int open_stream(struct source *s, const char *path, struct pool *pool, struct error *e)
 {
-    *s = (struct source){0};
     if (stream_open(&s->reader, path, "model", pool, e))
         return -1;
     const json_t *config = json_object_get(stream_header(s->reader), "config");
@@ -45,11 +53,25 @@ fail:
     return -1;
 }
 
+int source_open(struct source *s, const char *path, struct pool *pool, struct error *e)
+{
+    *s = (struct source){0};
+    return open_stream(s, path, pool, e);
+}
+
+int source_open_whole(struct source *s, const char *path, struct pool *pool, struct error *e)
+{
+    *s = (struct source){.keep_file = true};
+    return open_stream(s, path, pool, e);
+}
+
 void source_close(struct source *s)
 {
     stream_close(s->reader);
     tokenizer_free(s->tokenizer);
     free(s->settings);
+    free(s->file);
+    free(s->file_kind);
     *s = (struct source){0};
 }
 
@@ -122,7 +144,7 @@ static uint64_t weight_width(const struct source *s)
     return strcmp(values, "f32") ? 2 : 4;
 }
 
-static uint64_t reading_memory(const struct source *s, struct pool *pool)
+uint64_t source_memory_reading(const struct source *s, struct pool *pool)
 {
     const struct model *m = &s->model;
     size_t most = m->vocab * m->width;
@@ -134,17 +156,17 @@ static uint64_t reading_memory(const struct source *s, struct pool *pool)
            ((uint64_t)14 << 20) * (uint64_t)pool_threads(pool);
 }
 
-uint64_t source_memory(const struct source *s, struct pool *pool)
+uint64_t source_memory(const struct source *s, struct pool *pool, uint64_t logits)
 {
     const struct model *m = &s->model;
     const uint64_t width = weight_width(s), head = width * m->vocab * m->width;
     const uint64_t block = width * model_parameters(m, true) / m->layers + (m->tied ? head : 0);
-    return reading_memory(s, pool) + (block > head ? block : head);
+    return source_memory_reading(s, pool) + (block > head + logits ? block : head + logits);
 }
 
 uint64_t source_memory_resident(const struct source *s, struct pool *pool)
 {
-    return reading_memory(s, pool) + weight_width(s) * model_parameters(&s->model, false);
+    return source_memory_reading(s, pool) + weight_width(s) * model_parameters(&s->model, false);
 }
 
 json_t *source_describe(const struct source *s, struct error *e)

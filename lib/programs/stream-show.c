@@ -70,8 +70,12 @@ static int show_tensor(const struct stream_record *record, struct error *e)
                (double)zeros / (double)(t.rows * t.cols), tensor_bits_per_weight(&t));
         print_note(json_object_get(record->json, "compression"), "error", 8, "%.4f");
         print_note(json_object_get(record->json, "compression"), "damping", 8, "%.4g");
-        json_array_foreach(json_object_get(record->json, "compression"), i, note)
+        json_array_foreach(json_object_get(record->json, "compression"), i, note) {
+            const char *fallback = json_get_string_or(note, "fallback", NULL);
             printf("%s%s", i ? ", " : " ", json_get_string_or(note, "program", "?"));
+            if (fallback)
+                printf(" (%s)", fallback);
+        }
         putchar('\n');
     }
     tensor_free(&t);

@@ -4,7 +4,9 @@
  * same bytes anywhere.
  *
  * make-model DIR [--layers N] [--hidden N] [--intermediate N] [--heads N] [--kv-heads N] [--vocab N]
- *                [--positions N] [--seed N] [--type bf16|f16|f32] [--shards N] [--tied] */
+ *                [--positions N] [--seed N] [--type bf16|f16|f32] [--shards N] [--tied] [--experts N]
+ *
+ * --experts makes a mixture; with one expert it has the weights of the model without. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -17,12 +19,12 @@
 #include "fmath.h"
 #include "tensor.h"
 
-enum { LAYERS, HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, VOCAB, POSITIONS, SEED, SHARDS, NUMBERS };
+enum { LAYERS, HIDDEN, INTERMEDIATE, HEADS, KV_HEADS, VOCAB, POSITIONS, SEED, SHARDS, EXPERTS, NUMBERS };
 
 static const char *const number_name[NUMBERS] = {"layers",   "hidden", "intermediate",
                                                  "heads",    "kv-heads", "vocab",
-                                                 "positions", "seed",   "shards"};
-static size_t number[NUMBERS] = {2, 64, 128, 4, 2, 256, 256, 1, 1};
+                                                 "positions", "seed",   "shards", "experts"};
+static size_t number[NUMBERS] = {2, 64, 128, 4, 2, 256, 256, 1, 1, 0};
 static enum tensor_values type = VALUES_BF16;
 static int tied;
 
@@ -54,7 +56,7 @@ static void add(size_t layer, const char *name, size_t rows, size_t cols)
 static void list_items(void)
 {
     size_t h = number[HIDDEN], m = number[INTERMEDIATE], kv = h / number[HEADS] * number[KV_HEADS];
-    item = calloc(9 * number[LAYERS] + 3, sizeof *item);
+    item = calloc((10 + 3 * number[EXPERTS]) * number[LAYERS] + 3, sizeof *item);
     if (!item)
         fail("memory");
     add(SIZE_MAX, "model.embed_tokens", number[VOCAB], h);
@@ -65,6 +67,15 @@ static void list_items(void)
         add(i, "self_attn.v_proj", kv, h);
         add(i, "self_attn.o_proj", h, h);
         add(i, "post_attention_layernorm", 0, h);
+        for (size_t x = 0; x < number[EXPERTS]; x++) {
+            char name[64];
+            for (int k = 0; k < 3; k++) {
+                snprintf(name, sizeof name, "block_sparse_moe.experts.%zu.w%c", x, "132"[k]);
+                add(i, name, k == 2 ? h : m, k == 2 ? m : h);
+            }
+        }
+        if (number[EXPERTS])
+            continue;
         add(i, "mlp.gate_proj", m, h);
         add(i, "mlp.up_proj", m, h);
         add(i, "mlp.down_proj", h, m);
@@ -72,6 +83,8 @@ static void list_items(void)
     add(SIZE_MAX, "model.norm", 0, h);
     if (!tied)
         add(SIZE_MAX, "lm_head", number[VOCAB], h);
+    for (size_t i = 0; i < number[LAYERS] && number[EXPERTS]; i++)
+        add(i, "block_sparse_moe.gate", number[EXPERTS], h);
 }
 
 static size_t item_count(const struct item *t)
@@ -170,14 +183,17 @@ static void write_config(const char *path)
     if (!f)
         fail(path);
     fprintf(f,
-            "{\"architectures\": [\"LlamaForCausalLM\"], \"model_type\": \"llama\",\n"
+            "{\"architectures\": [\"%sForCausalLM\"], \"model_type\": \"%s\",\n"
             " \"hidden_size\": %zu, \"intermediate_size\": %zu, \"num_hidden_layers\": %zu,\n"
             " \"num_attention_heads\": %zu, \"num_key_value_heads\": %zu, \"vocab_size\": %zu,\n"
             " \"max_position_embeddings\": %zu, \"rms_norm_eps\": 1e-05, \"rope_theta\": 10000.0,\n"
             " \"hidden_act\": \"silu\", \"bos_token_id\": 1, \"eos_token_id\": 2,\n"
+            " \"num_local_experts\": %zu, \"num_experts_per_tok\": %zu,\n"
             " \"tie_word_embeddings\": %s, \"torch_dtype\": \"%s\"}\n",
+            number[EXPERTS] ? "Mixtral" : "Llama", number[EXPERTS] ? "mixtral" : "llama",
             number[HIDDEN], number[INTERMEDIATE], number[LAYERS], number[HEADS], number[KV_HEADS],
-            number[VOCAB], number[POSITIONS], tied ? "true" : "false", dtype[type]);
+            number[VOCAB], number[POSITIONS], number[EXPERTS],
+            number[EXPERTS] < 2 ? number[EXPERTS] : (size_t)2, tied ? "true" : "false", dtype[type]);
     if (fclose(f))
         fail(path);
 }
