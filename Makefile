@@ -63,7 +63,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC $@"
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
-$(BUILD)/analyze/analyze-load.o: analyze/schema.sql
+$(BUILD)/analyze/analyze-load.o $(BUILD)/lib/programs/bench.o: analyze/schema.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js
@@ -297,10 +297,30 @@ report: $(REPORT)
 	@echo "  report.db results/                    every number, and the records that it comes from"
 	@echo "The paper's claims (claims.txt): $$(sed -E 's/^(holds|fails|cannot tell) .*/\1/' $(OUT)/claims.txt | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g')."
 
-# Times and host are in a stream of their own; report and database hold none.
-bench: programs
-	@mkdir -p $(OUT)/bench
-	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
+# Times and host are in a stream and a database of their own; report and its database hold none.
+# BENCH_SHAPE: of the random model that the programs run. PYTHON: where PyTorch and transformers are, if anywhere.
+BENCH = $(OUT)/bench
+BENCH_SHAPE ?= --layers 12 --hidden 768 --intermediate 2048 --heads 12 --kv-heads 12 --vocab 32000 --positions 4096
+BENCH_MODELS = $(patsubst %,$(BENCH)/%.kick,bf16 bitmap-50 bitmap-80 two-of-four int4)
+BENCH_FLAGS ?=
+bench: export PATH := $(abspath $(BUILD)/bin):$(PATH)
+bench: programs $(BUILD)/tests/make-model
+	@mkdir -p $(BENCH)
+	@[ -e $(BENCH)/bf16.kick ] || { $(BUILD)/tests/make-model $(BENCH)/model $(BENCH_SHAPE); \
+	    awk 'BEGIN {srand(1); for (w = 0; w < 8; w++) for (i = 1; i <= 512; i++) printf "%d%s", 3 + rand() * 31990, i < 512 ? " " : "\n"}' | \
+	        kick ingest-text -q -f ids -o $(BENCH)/text.kick; \
+	    awk 'BEGIN {srand(2); for (i = 1; i <= 16; i++) printf "%d%s", 3 + rand() * 31990, i < 16 ? " " : "\n"}' | \
+	        kick ingest-text -q -f ids -o $(BENCH)/prompts.kick; \
+	    kick ingest-model -q $(BENCH)/model -o $(BENCH)/dense.kick; mv $(BENCH)/dense.kick $(BENCH)/bf16.kick; }
+	@cd $(BENCH); [ -e int4.kick ] || { kick prune-magnitude -q -s 0.5 bf16.kick -o bitmap-50.kick; \
+	    kick prune-magnitude -q -s 0.8 bf16.kick -o bitmap-80.kick; kick prune-magnitude -q -p 2:4 bf16.kick -o two-of-four.kick; \
+	    kick quantize-rtn -q -b 4 bf16.kick -o int4.kick; }
+	@rm -f $(BENCH)/bench.db; kick bench -o $(BENCH)/bench.kick -D $(BENCH)/bench.db -d $(BENCH)/text.kick \
+	    --prompts $(BENCH)/prompts.kick -m $(BENCH)/model --python $(PYTHON) $(BENCH_FLAGS) $(BENCH_MODELS) | tee $(BENCH)/bench.txt
+	@for f in products programs; do for s in svg pdf; do kick render-chart -q -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; \
+	    for s in csv md; do kick render-table -q -f $$s -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; done
+	@kick render-workbook -q -D $(BENCH)/bench.db reports/bench/products reports/bench/programs -o $(BENCH)/bench.xlsx
+	@echo "The bench is in $(BENCH): bench.txt, bench.xlsx, bench.db, bench.kick, and products and programs as svg, pdf, csv and md."
 
 # ---- installing and the rest -----------------------------------------------------------------------
 install: programs
@@ -308,7 +328,7 @@ install: programs
 	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
 	for p in $(filter %.1,$(PAGES)); do n=$$(basename $$p); [ $$n = kick.1 ] || n=kick-$$n; install -m 644 $$p '$(DESTDIR)$(MANDIR)/man1/'$$n; done
 	for p in $(filter %.5,$(PAGES)); do install -m 644 $$p '$(DESTDIR)$(MANDIR)/man5/kick-'$$(basename $$p); done
-	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+	cp -r $(FIGURE_FOLDERS) lib/programs/bench.py '$(DESTDIR)$(PREFIX)/share/kick'
 
 uninstall:
 	cd '$(DESTDIR)$(BINDIR)' && rm -f $(notdir $(PROGRAMS))
