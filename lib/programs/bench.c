@@ -135,22 +135,28 @@ static int run_openblas(struct bench *b, struct measure *m, double *rate, struct
 {
     typedef void gemm(int, int, int, int, int, int, float, const float *, int, const float *, int,
                       float, float *, int);
+    typedef void gemv(int, int, int, int, float, const float *, int, const float *, int, float,
+                      float *, int);
     static void *library;
     (void)e;
     if (!library)
         library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     gemm *product = library ? (gemm *)dlsym(library, "cblas_sgemm") : NULL;
+    gemv *one = library ? (gemv *)dlsym(library, "cblas_sgemv") : NULL;
     void (*threads)(int) = library ? (void (*)(int))dlsym(library, "openblas_set_num_threads") : NULL;
-    if (!product || !threads) {
+    if (!product || !one || !threads) {
         snprintf(m->absent, sizeof m->absent, "there is no libopenblas.so.0");
         return 0;
     }
-    const int n = (int)size, rows = (int)rows_of(m);
+    const int n = (int)size;
     threads(1);
     size_t calls = 0;
     const double start = now();
     do {
-        product(101, 111, 112, rows, n, n, 1, b->x, n, b->wide, n, 0, b->y, n);
+        if (m->memory)
+            one(101, 111, n, n, 1, b->wide, n, b->x, 1, 0, b->y, 1);
+        else
+            product(101, 111, 112, BATCH, n, n, 1, b->x, n, b->wide, n, 0, b->y, n);
         calls++;
     } while (now() - start < seconds_of(m));
     *rate = (double)calls / (now() - start);

@@ -378,6 +378,7 @@ static void all_levels(void **unused)
             products(&kernels_avx512);
             groups(&kernels_avx512);
             bitmaps(&kernels_avx512);
+            pairs(&kernels_avx512);
         }
 #endif
     }
