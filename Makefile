@@ -46,6 +46,7 @@ program_name = $(patsubst kick-kick,kick,kick-$(basename $(notdir $(1))))
 PROGRAMS := $(foreach s,$(PROGRAM_SOURCES),$(BUILD)/bin/$(call program_name,$(s)))
 PAGES := $(wildcard $(STAGES:%=%/*.1) lib/programs/*.1 lib/*.5)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit-%,$(wildcard tests/unit/*.c))
+UNIT_TESTS += $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/simde-kernel)
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 
 .PHONY: all deps test test-long report bench install uninstall dist clean programs unit-tests
@@ -64,6 +65,7 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(CFLAGS) $(FLAGS) $(pkg_cflags) -MMD -MP -c -o $@ $<
 
 $(BUILD)/analyze/analyze-load.o: analyze/schema.sql analyze/compare.sql
+$(BUILD)/lib/programs/bench.o: analyze/schema.sql analyze/compare.sql
 $(BUILD)/analyze/analyze-compare.o: analyze/compare.sql
 $(BUILD)/analyze/analyze-claims.o: analyze/claims.sql
 $(BUILD)/render/render-page.o: render/page.css render/page.js
@@ -81,6 +83,17 @@ endef
 $(foreach s,$(PROGRAM_SOURCES),$(eval $(call program_rule,$(s))))
 
 $(BUILD)/tests/unit-%: $(BUILD)/tests/unit/%.o $(BUILD)/libkick.a
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
+
+# The kernels of AVX-512 against SIMDe, for machines without: the unit test of kernels once more.
+SIMDE_OBJECTS := $(patsubst %,$(BUILD)/simde/%.o,tests/unit/kernel lib/kernel_avx512 lib/kernel_compact_avx512)
+$(SIMDE_OBJECTS): $(BUILD)/simde/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"
+	@$(CC) $(CFLAGS) $(filter-out -mavx512%,$(FLAGS)) -DKICK_SIMDE -Itests/unit -Wno-psabi -mavx2 -mfma -mf16c -mpopcnt -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/simde-kernel: $(SIMDE_OBJECTS) $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs) -lcmocka
 
@@ -306,10 +319,30 @@ report: $(REPORT)
 
 include reports/bundle.mk
 
-# Times and host are in a stream of their own; report and database hold none.
-bench: programs
-	@mkdir -p $(OUT)/bench
-	@$(BUILD)/bin/kick-bench -o $(OUT)/bench/bench.kick
+# Times and host are in a stream and a database of their own; report and its database hold none.
+# BENCH_SHAPE: of the random model that the programs run. PYTHON: where PyTorch and transformers are, if anywhere.
+BENCH = $(OUT)/bench
+BENCH_SHAPE ?= --layers 12 --hidden 768 --intermediate 2048 --heads 12 --kv-heads 12 --vocab 32000 --positions 4096
+BENCH_MODELS = $(patsubst %,$(BENCH)/%.kick,bf16 bitmap-50 bitmap-80 two-of-four int4)
+BENCH_FLAGS ?=
+bench: export PATH := $(abspath $(BUILD)/bin):$(PATH)
+bench: programs $(BUILD)/tests/make-model
+	@mkdir -p $(BENCH)
+	@[ -e $(BENCH)/bf16.kick ] || { $(BUILD)/tests/make-model $(BENCH)/model $(BENCH_SHAPE); \
+	    awk 'BEGIN {srand(1); for (w = 0; w < 8; w++) for (i = 1; i <= 512; i++) printf "%d%s", 3 + rand() * 31990, i < 512 ? " " : "\n"}' | \
+	        kick ingest-text -q -f ids -o $(BENCH)/text.kick; \
+	    awk 'BEGIN {srand(2); for (i = 1; i <= 16; i++) printf "%d%s", 3 + rand() * 31990, i < 16 ? " " : "\n"}' | \
+	        kick ingest-text -q -f ids -o $(BENCH)/prompts.kick; \
+	    kick ingest-model -q $(BENCH)/model -o $(BENCH)/dense.kick; mv $(BENCH)/dense.kick $(BENCH)/bf16.kick; }
+	@cd $(BENCH); [ -e int4.kick ] || { kick prune-magnitude -q -s 0.5 bf16.kick -o bitmap-50.kick; \
+	    kick prune-magnitude -q -s 0.8 bf16.kick -o bitmap-80.kick; kick prune-magnitude -q -p 2:4 bf16.kick -o two-of-four.kick; \
+	    kick quantize-rtn -q -b 4 bf16.kick -o int4.kick; }
+	@rm -f $(BENCH)/bench.db; kick bench -o $(BENCH)/bench.kick -D $(BENCH)/bench.db -d $(BENCH)/text.kick \
+	    --prompts $(BENCH)/prompts.kick -m $(BENCH)/model --python $(PYTHON) $(BENCH_FLAGS) $(BENCH_MODELS) | tee $(BENCH)/bench.txt
+	@for f in products programs; do for s in svg pdf; do kick render-chart -q -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; \
+	    for s in csv md; do kick render-table -q -f $$s -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; done
+	@kick render-workbook -q -D $(BENCH)/bench.db reports/bench/products reports/bench/programs -o $(BENCH)/bench.xlsx
+	@echo "The bench is in $(BENCH): bench.txt, bench.xlsx, bench.db, bench.kick, and products and programs as svg, pdf, csv and md."
 
 # ---- installing and the rest -----------------------------------------------------------------------
 # Names of pages: kick-prune-wanda.1, kick-stream.5, but kick.1.
@@ -323,7 +356,7 @@ install: programs $(BUILD)/kick.bash
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(PREFIX)/share/kick' '$(DESTDIR)$(COMPLETIONS)'
 	install $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
 	$(foreach p,$(PAGES),install -m 644 $(p) '$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(call page_name,$(p))'; )
-	cp -r $(FIGURE_FOLDERS) '$(DESTDIR)$(PREFIX)/share/kick'
+	cp -r $(FIGURE_FOLDERS) lib/programs/bench.py '$(DESTDIR)$(PREFIX)/share/kick'
 	install -m 644 $(BUILD)/kick.bash '$(DESTDIR)$(COMPLETIONS)/kick'
 	for p in $(filter-out kick,$(notdir $(PROGRAMS))); do ln -sf kick '$(DESTDIR)$(COMPLETIONS)'/$$p; done
 

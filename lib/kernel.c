@@ -45,6 +45,7 @@ static void fill(void)
         avx512.product[PANEL_F16] = product_f16_halved;
         avx512.product[PANEL_BF16] = product_bf16_halved;
         avx512.product_group = low->product_group;
+        avx512.product_spread = low->product_spread;
         avx512.together = low->together;
     }
     for (size_t i = 0; i < ACTIVATIONS; i++)

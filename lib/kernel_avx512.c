@@ -3,7 +3,11 @@
 #include "kernel.h"
 
 #if defined(__x86_64__)
+#ifdef KICK_SIMDE /* the emulation that tests these kernels anywhere */
+#include "kernel_simde.h"
+#else
 #include <immintrin.h>
+#endif
 #include <math.h>
 #include <string.h>
 

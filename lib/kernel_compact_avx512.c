@@ -3,7 +3,11 @@
 #include "kernel_compact.h"
 
 #if defined(__x86_64__)
+#ifdef KICK_SIMDE /* the emulation that tests these kernels anywhere */
+#include "kernel_simde.h"
+#else
 #include <immintrin.h>
+#endif
 #include <string.h>
 
 #include "tensor.h"
@@ -18,7 +22,9 @@
 INLINE __m512i nothing(void)
 {
     __m512i v = _mm512_setzero_si512();
+#ifndef KICK_SIMDE
     __asm__("" : "+v"(v));
+#endif
     return v;
 }
 
@@ -34,7 +40,11 @@ INLINE __m512i kept(const uint16_t *values, uint32_t mask)
                               _mm512_cvtepi32_epi16(b), 1);
 }
 
+#ifdef KICK_SIMDE
+#define VBMI2
+#else
 #define VBMI2 __attribute__((target("avx512vbmi2")))
+#endif
 
 VBMI2 INLINE __m512i kept_vbmi2(const uint16_t *values, uint32_t mask)
 {

@@ -1,35 +1,72 @@
-/* Measures the kernels against what this machine can do at the same moment: each round times the
- * limit (fused multiply-adds, or reading memory) right before the case, and the median of the ratios
- * is what counts, since other users of a machine come and go. One thread. */
+/* What this machine can do, and what the kernels, the programs and other software make of it. Every
+ * round measures each limit (fused multiply-adds, reading memory) and each case in turn, and only what
+ * was measured in one round is compared, since other users of a machine come and go: medians of the
+ * ratios are what counts. One thread. Others that are not installed are named and left out. */
+#include <dlfcn.h>
+#include <math.h>
+#include <spawn.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "json.h"
 #include "matrix.h"
 #include "memory.h"
+#include "model.h"
+#include "output.h"
 #include "peak.h"
-#include "prune.h"
 #include "quantize.h"
+#include "query.h"
 #include "stream.h"
 
-enum { ROUNDS_MAX = 99 };
+extern char **environ;
+
+enum { ROUNDS_MAX = 99, BATCH = 512, WEIGHTS = 9, FEW = 8, MANY = 72, LIST_MOST = 64 };
 
 static long rounds = 5, size = 8192;
+static const char *texts, *prompts, *directory, *python = "python3", *database;
 static double sink;
+
+struct bench;
+
+/* A case: units a second, of which each costs `work` floating-point operations or bytes read. */
+struct measure {
+    const char *task;   /* what is done */
+    const char *who;    /* this project, or other software */
+    char weights[64];   /* and what the weights are */
+    const char *unit;
+    bool memory;        /* bound by reading memory rather than by the FMA units */
+    double work;        /* 0: unknown */
+    bool first;         /* what others of the task are compared with */
+    int (*run)(struct bench *b, struct measure *m, double *rate, struct error *e);
+    const struct matrix *matrix; /* products */
+    const char *model;           /* programs: the stream */
+    const char *option;          /* others: f32 or bf16 */
+    double rate[ROUNDS_MAX];
+    long kilobytes;  /* of memory, at most; 0: not measured */
+    char absent[80]; /* why it is left out */
+};
 
 struct bench {
     struct cli *cli;
     const struct kernels *kernels;
     enum cpu_level level;
     uint16_t *dense;    /* (size, size) bf16 */
-    float *x, *y;       /* (512, size) */
+    float *wide;        /* the same in f32 */
+    float *x, *y;       /* (BATCH, size) */
     unsigned char *big; /* read to measure the memory */
     size_t big_bytes;
+    struct measure *list;
+    size_t count;
+    double limit[2][ROUNDS_MAX]; /* FLOP/s, bytes/s */
     struct stream_writer *writer;
+    sqlite3 *db;
 };
 
 static double now(void)
@@ -67,68 +104,167 @@ static double limit_bytes(const struct bench *b)
     return (double)b->big_bytes / (now() - start);
 }
 
-/* A product: 512 rows are bound by the FMA units, one row by reading the weights. What is measured in
- * a round is compared with what was measured in the same round, since other users of a machine come
- * and go. */
-struct item {
-    const char *name;
-    struct matrix matrix;
-    double weights_s[2][ROUNDS_MAX]; /* of 512 rows and of one, by round */
-};
+/* ---- products ---------------------------------------------------------------------------------- */
 
-enum { BATCH = 512, WEIGHTS = 9 };
-
-static int time_product(struct bench *b, struct item *i, int one, long round, struct error *e)
+static size_t rows_of(const struct measure *m)
 {
-    const size_t rows = one ? 1 : BATCH;
+    return m->memory ? 1 : BATCH;
+}
+
+static double seconds_of(const struct measure *m)
+{
+    return m->memory ? 0.05 : 0.1;
+}
+
+static int run_product(struct bench *b, struct measure *m, double *rate, struct error *e)
+{
     size_t calls = 0;
     const double start = now();
     do {
-        if (matrix_product(&i->matrix, b->kernels, NULL, rows, b->x, (size_t)size, b->y,
-                           i->matrix.panels * PANEL, e))
+        if (matrix_product(m->matrix, b->kernels, NULL, rows_of(m), b->x, (size_t)size, b->y,
+                           m->matrix->panels * PANEL, e))
             return -1;
         calls++;
-    } while (now() - start < (one ? 0.05 : 0.1));
-    i->weights_s[one][round] =
-        (double)size * (double)size * (double)rows * (double)calls / (now() - start);
+    } while (now() - start < seconds_of(m));
+    *rate = (double)calls / (now() - start);
     return 0;
 }
 
-static void ratios(const double *a, const double *b, double factor, double out[ROUNDS_MAX])
+/* OpenBLAS, where the system has it: not needed to build. */
+static int run_openblas(struct bench *b, struct measure *m, double *rate, struct error *e)
 {
-    for (long r = 0; r < rounds; r++)
-        out[r] = factor * a[r] / b[r];
-    (void)median(out, (size_t)rounds);
+    typedef void gemm(int, int, int, int, int, int, float, const float *, int, const float *, int,
+                      float, float *, int);
+    typedef void gemv(int, int, int, int, float, const float *, int, const float *, int, float,
+                      float *, int);
+    static void *library;
+    (void)e;
+    if (!library)
+        library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    gemm *product = library ? (gemm *)dlsym(library, "cblas_sgemm") : NULL;
+    gemv *one = library ? (gemv *)dlsym(library, "cblas_sgemv") : NULL;
+    void (*threads)(int) = library ? (void (*)(int))dlsym(library, "openblas_set_num_threads") : NULL;
+    if (!product || !one || !threads) {
+        snprintf(m->absent, sizeof m->absent, "there is no libopenblas.so.0");
+        return 0;
+    }
+    const int n = (int)size;
+    threads(1);
+    size_t calls = 0;
+    const double start = now();
+    do {
+        if (m->memory)
+            one(101, 111, n, n, 1, b->wide, n, b->x, 1, 0, b->y, 1);
+        else
+            product(101, 111, 112, BATCH, n, n, 1, b->x, n, b->wide, n, 0, b->y, n);
+        calls++;
+    } while (now() - start < seconds_of(m));
+    *rate = (double)calls / (now() - start);
+    return 0;
 }
 
-static int report(struct bench *b, const struct item *i, const struct item *dense, int one,
-                  const double *limit, struct error *e)
+/* ---- programs ---------------------------------------------------------------------------------- */
+
+/* Runs a command; its seconds, its memory and, where out is not NULL, the start of what it prints. */
+static int command(struct bench *b, const char *const *argv, double *seconds, long *kilobytes,
+                   char *out, size_t out_size, struct error *e)
 {
-    const double work = one ? (double)i->matrix.bytes / ((double)size * (double)size) : 2;
-    double rate[ROUNDS_MAX], ratio[ROUNDS_MAX], versus[ROUNDS_MAX];
-    const size_t n = (size_t)rounds;
-    for (long r = 0; r < rounds; r++)
-        rate[r] = i->weights_s[one][r] * work;
-    ratios(i->weights_s[one], limit, work, ratio);
-    ratios(i->weights_s[one], dense->weights_s[one], 1, versus);
-    const double middle = median(rate, n), share = median(ratio, n), gain = median(versus, n);
-    printf("%-22s %4d %s %8.2f %-8s %5.2f (%.2f to %.2f) of %-8s %5.2f (%.2f to %.2f) x bf16\n",
-           i->name, one ? 1 : BATCH, one ? "row " : "rows", middle / 1e9, one ? "GB/s" : "GFLOP/s",
-           share, ratio[0], ratio[rounds - 1], one ? "reading" : "FMA peak", gain, versus[0],
-           versus[rounds - 1]);
-    fflush(stdout);
-    if (!b->writer)
-        return 0;
-    json_t *json = json_pack(
-        "{s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "case", i->name, "rows",
-        one ? 1 : BATCH, "rate", middle, "unit", one ? "B/s" : "FLOP/s", "ratio", share,
-        "ratio_low", ratio[0], "ratio_high", ratio[rounds - 1], "to_bf16", gain, "to_bf16_low",
-        versus[0], "to_bf16_high", versus[rounds - 1], "rounds", (int)rounds);
-    int result = json ? stream_write(b->writer, json, NULL, 0, e)
-                      : error_set(e, "no memory for a record");
-    json_decref(json);
+    posix_spawn_file_actions_t actions;
+    int ends[2] = {-1, -1}, status = 0, result = -1;
+    struct rusage used;
+    pid_t pid;
+    (void)b;
+    if (pipe(ends))
+        return error_set(e, "no pipe for %s", argv[0]);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
+    const double start = now();
+    if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ)) {
+        error_set(e, "%s cannot be started", argv[0]);
+        goto out;
+    }
+    close(ends[1]);
+    ends[1] = -1;
+    size_t have = 0;
+    char rest[4096];
+    for (;;) {
+        const bool room = out && have + 1 < out_size;
+        const ssize_t n = room ? read(ends[0], out + have, out_size - 1 - have)
+                               : read(ends[0], rest, sizeof rest);
+        if (n <= 0)
+            break;
+        have += room ? (size_t)n : 0;
+    }
+    if (out)
+        out[have] = 0;
+    if (wait4(pid, &status, 0, &used) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        result = 0;
+    else
+        error_set(e, "%s failed; call it by hand to see why", argv[0]);
+    *seconds = now() - start;
+    *kilobytes = used.ru_maxrss > *kilobytes ? used.ru_maxrss : *kilobytes;
+out:
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[0]);
+    if (ends[1] >= 0)
+        close(ends[1]);
     return result;
 }
+
+/* Tokens a second of the whole program, reading included. */
+static int run_perplexity(struct bench *b, struct measure *m, double *rate, struct error *e)
+{
+    const char *argv[] = {"kick-eval-perplexity", "-q", "-j", "1", "-d", texts, m->model, NULL};
+    double seconds;
+    if (command(b, argv, &seconds, &m->kilobytes, NULL, 0, e))
+        return -1;
+    *rate = 1 / seconds;
+    return 0;
+}
+
+/* New tokens a second, from runs of few and of many, so that loading does not count. */
+static int run_decode(struct bench *b, struct measure *m, double *rate, struct error *e)
+{
+    char few[8], many[8];
+    snprintf(few, sizeof few, "%d", FEW);
+    snprintf(many, sizeof many, "%d", MANY);
+    const char *argv[] = {"kick-generate", "-q", "-j", "1", "-n", "1", "--ignore-eos", "--max-new",
+                          few, "-d", prompts, m->model, NULL};
+    double a, c;
+    if (command(b, argv, &a, &m->kilobytes, NULL, 0, e))
+        return -1;
+    argv[8] = many;
+    if (command(b, argv, &c, &m->kilobytes, NULL, 0, e))
+        return -1;
+    *rate = c > a ? (MANY - FEW) / (c - a) : NAN;
+    return 0;
+}
+
+/* Other software by way of bench.py, which prints a rate, or "absent" and why. */
+static int run_other(struct bench *b, struct measure *m, double *rate, struct error *e)
+{
+    char script[4096], out[256] = "", n[24];
+    const char *share = getenv("KICK_SHARE");
+    snprintf(script, sizeof script, "%s/bench.py", share ? share : "lib/programs");
+    snprintf(n, sizeof n, "%ld", size);
+    const char *argv[] = {python, script, m->who, m->task, m->option,
+                          strcmp(m->who, "PyTorch") ? directory : n, NULL};
+    double seconds;
+    char *end;
+    if (command(b, argv, &seconds, &m->kilobytes, out, sizeof out, e)) {
+        snprintf(m->absent, sizeof m->absent, "%.20s cannot run bench.py", python);
+        return 0;
+    }
+    out[strcspn(out, "\n")] = 0;
+    *rate = strtod(out, &end);
+    if (end == out)
+        snprintf(m->absent, sizeof m->absent, "%.70s", out);
+    return 0;
+}
+
+/* ---- what is measured --------------------------------------------------------------------------- */
 
 /* Weights, activations: numbers of a linear congruential generator, about N(0, 0.02) and N(0, 1). */
 static void fill(struct bench *b)
@@ -148,6 +284,11 @@ static void fill(struct bench *b)
 }
 
 /* One matrix in several encodings. */
+struct item {
+    const char *name;
+    struct matrix matrix;
+};
+
 static int make_items(struct bench *b, struct item *item, struct error *e)
 {
     static const struct {
@@ -165,13 +306,13 @@ static int make_items(struct bench *b, struct item *item, struct error *e)
     };
     const size_t n = (size_t)size, groups = (n + 127) / 128;
     const struct tensor like = {.name = "bench", .rank = 2, .shape = {n, n}, .rows = n, .cols = n};
-    float *wide = memory_new(n * n, sizeof *wide, "a matrix", e);
+    float *wide = b->wide;
     uint16_t *pruned = memory_new(n * n, sizeof *pruned, "a matrix", e);
     uint8_t *codes = memory_new(n * n, 1, "a matrix", e);
     float *scale = memory_new(n * groups, sizeof *scale, "a matrix", e);
     uint8_t *zero = memory_new(n * groups, 1, "a matrix", e);
     int result = -1;
-    if (!wide || !pruned || !codes || !scale || !zero)
+    if (!pruned || !codes || !scale || !zero)
         goto out;
     values_to_f32(VALUES_BF16, b->dense, n * n, wide);
     for (int k = 0; k < WEIGHTS; k++) {
@@ -203,7 +344,6 @@ static int make_items(struct bench *b, struct item *item, struct error *e)
     }
     result = 0;
 out:
-    free(wide);
     free(pruned);
     free(codes);
     free(scale);
@@ -211,78 +351,318 @@ out:
     return result;
 }
 
-static int run_cases(struct bench *b, struct error *e)
+static struct measure *add(struct bench *b, const char *task, const char *who, const char *weights,
+                           bool memory, double work,
+                           int (*run)(struct bench *, struct measure *, double *, struct error *))
 {
-    struct item *item = memory_new(WEIGHTS, sizeof *item, "cases", e);
-    double limit[2][ROUNDS_MAX];
-    int result = -1;
-    if (!item || make_items(b, item, e))
-        goto out;
-    for (long r = 0; r < rounds; r++) {
-        for (int one = 0; one < 2; one++) {
-            limit[one][r] = one ? limit_bytes(b) : limit_flops(b);
-            for (int k = 0; k < WEIGHTS; k++)
-                if (time_product(b, &item[k], one, r, e))
-                    goto out;
-            cli_progress(b->cli, (uint64_t)(2 * r + one + 1), (uint64_t)(2 * rounds), "rounds");
+    struct measure *m = &b->list[b->count++];
+    *m = (struct measure){.task = task, .who = who, .memory = memory, .work = work, .run = run};
+    snprintf(m->weights, sizeof m->weights, "%s", weights);
+    return m;
+}
+
+static const char *const tasks[2] = {"product of 512 rows", "product of one row"};
+
+static void add_products(struct bench *b, const struct item *item)
+{
+    const double weights = (double)size * (double)size;
+    for (int one = 0; one < 2; one++) {
+        for (int k = 0; k < WEIGHTS; k++) {
+            struct measure *m = add(b, tasks[one], "kick", item[k].name, one,
+                                    one ? (double)item[k].matrix.bytes : 2 * BATCH * weights,
+                                    run_product);
+            m->matrix = &item[k].matrix;
+            m->first = k == 1;
+            m->unit = "products/s";
+        }
+        for (int k = 0; k < 3; k++) {
+            struct measure *m = add(b, tasks[one], k ? "PyTorch" : "OpenBLAS", k < 2 ? "f32" : "bf16",
+                                    one, one ? (k < 2 ? 4 : 2) * weights : 2 * BATCH * weights,
+                                    k ? run_other : run_openblas);
+            m->option = m->weights;
+            m->unit = "products/s";
         }
     }
-    for (int one = 0; one < 2; one++)
-        for (int k = 0; k < WEIGHTS; k++)
-            if (report(b, &item[k], &item[1], one, limit[one], e))
-                goto out;
-    result = 0;
-out:
-    for (int k = 0; item && k < WEIGHTS; k++)
-        matrix_free(&item[k].matrix);
-    free(item);
+}
+
+/* Floating-point operations of a whole text: weights and head, and the causal half of attention. */
+static int text_work(const struct model *m, double *work, struct error *e)
+{
+    struct stream_reader *r = NULL;
+    double tokens = 0, pairs = 0;
+    if (stream_open(&r, texts, "text", NULL, e))
+        return -1;
+    struct stream_record record;
+    int more;
+    while ((more = stream_next(r, &record, e)) == 1) {
+        const double n = (double)json_array_size(json_object_get(record.json, "ids"));
+        tokens += n;
+        pairs += n * n / 2;
+    }
+    stream_close(r);
+    const double weights = (double)model_parameters(m, true) + (double)m->vocab * (double)m->hidden;
+    *work = 2 * weights * tokens + 4 * pairs * (double)(m->heads * m->head_dim * m->layers);
+    return more < 0 ? -1 : 0;
+}
+
+static int add_programs(struct bench *b, struct error *e)
+{
+    struct cli *c = b->cli;
+    double work = 0, read = 0;
+    for (int i = 0; i < c->operands; i++) {
+        struct stream_reader *r = NULL;
+        struct model model;
+        if (stream_open(&r, c->operand_list[i], "model", NULL, e))
+            return -1;
+        const int bad = model_parse(&model, json_object_get(stream_header(r), "config"), e);
+        stream_close(r);
+        if (bad)
+            return error_prefix(e, "%s", c->operand_list[i]);
+        const char *slash = strrchr(c->operand_list[i], '/');
+        char name[64];
+        snprintf(name, sizeof name, "%s", slash ? slash + 1 : c->operand_list[i]);
+        name[strcspn(name, ".")] = 0;
+        if (i == 0 && text_work(&model, &work, e))
+            return -1;
+        if (i == 0)
+            read = 2 * ((double)model_parameters(&model, true) +
+                        (double)model.vocab * (double)model.hidden);
+        struct measure *m = add(b, "perplexity", "kick", name, false, work, run_perplexity);
+        m->model = c->operand_list[i];
+        m->first = i == 0;
+        m->unit = "texts/s";
+        m = add(b, "decoding", "kick", name, true, i == 0 ? read : 0, run_decode);
+        m->model = c->operand_list[i];
+        m->first = i == 0;
+        m->unit = "tokens/s";
+    }
+    for (int k = 0; directory && k < 4; k++) {
+        struct measure *m = add(b, k % 2 ? "decoding" : "perplexity", "transformers",
+                                k < 2 ? "f32" : "bf16", k % 2, k % 2 ? (k < 2 ? 2 : 1) * read : work,
+                                run_other);
+        m->option = m->weights;
+        m->unit = k % 2 ? "tokens/s" : "texts/s";
+    }
+    return 0;
+}
+
+/* Every round: the limits, then all cases in turn. */
+static int run_rounds(struct bench *b, size_t from, struct error *e)
+{
+    const size_t n = b->count - from;
+    for (long r = 0; r < rounds; r++) {
+        for (size_t i = from; i < b->count; i++) {
+            struct measure *m = &b->list[i];
+            if (i == from || m->memory != m[-1].memory)
+                b->limit[m->memory][r] = m->memory ? limit_bytes(b) : limit_flops(b);
+            if (!*m->absent && m->run(b, m, &m->rate[r], e))
+                return -1;
+            cli_progress(b->cli, (uint64_t)r * n + i - from + 1, (uint64_t)rounds * n, "cases");
+        }
+    }
+    return 0;
+}
+
+/* ---- what is said ------------------------------------------------------------------------------ */
+
+struct spread {
+    double low, middle, high;
+};
+
+/* Of factor * a / b by round; b NULL: of a. */
+static struct spread spread_of(const double *a, const double *b, double factor)
+{
+    double x[ROUNDS_MAX];
+    for (long r = 0; r < rounds; r++)
+        x[r] = factor * a[r] / (b ? b[r] : 1);
+    const double middle = median(x, (size_t)rounds);
+    return (struct spread){x[0], middle, x[rounds - 1]};
+}
+
+static int put_row(struct bench *b, const struct measure *m, struct spread rate, struct spread limit,
+                   struct spread first, const char *verdict, struct error *e)
+{
+    sqlite3_stmt *s = NULL;
+    const double number[] = {rate.middle, limit.middle, limit.low, limit.high,
+                             first.middle, first.low,   first.high};
+    if (b->db) {
+        if (sqlite3_prepare_v2(b->db, "INSERT INTO bench VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1, &s,
+                               NULL) != SQLITE_OK)
+            return error_set(e, "%s: %s", database, sqlite3_errmsg(b->db));
+        sqlite3_bind_text(s, 1, m->task, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 2, m->who, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 3, m->weights, -1, SQLITE_STATIC);
+        sqlite3_bind_text(s, 4, m->unit, -1, SQLITE_STATIC);
+        for (int i = 0; i < 7; i++)
+            if (isfinite(number[i]) && !*m->absent)
+                sqlite3_bind_double(s, 5 + i, number[i]);
+        if (m->kilobytes)
+            sqlite3_bind_double(s, 12, (double)m->kilobytes / 1024);
+        sqlite3_bind_int64(s, 13, rounds);
+        sqlite3_bind_text(s, 14, verdict, -1, SQLITE_STATIC);
+        const int rc = sqlite3_step(s);
+        sqlite3_finalize(s);
+        if (rc != SQLITE_DONE)
+            return error_set(e, "%s: %s", database, sqlite3_errmsg(b->db));
+    }
+    if (!b->writer)
+        return 0;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I}", "task", m->task, "who", m->who,
+                             "weights", m->weights, "unit", m->unit, "verdict", verdict, "rounds",
+                             (int)rounds, "maxrss_kib", (json_int_t)m->kilobytes);
+    static const char *const key[] = {"rate",     "of_limit",   "of_limit_low", "of_limit_high",
+                                      "to_first", "to_first_low", "to_first_high"};
+    int result = json ? 0 : error_set(e, "no memory for a record");
+    for (int i = 0; i < 7 && !result; i++)
+        if (isfinite(number[i]) && !*m->absent)
+            result = json_set(json, key[i], json_real(number[i]), e);
+    result = result ? result : stream_write(b->writer, json, NULL, 0, e);
+    json_decref(json);
     return result;
+}
+
+static int report(struct bench *b, const struct measure *m, struct error *e)
+{
+    const struct measure *first = NULL;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->list[i].first && !strcmp(b->list[i].task, m->task))
+            first = &b->list[i];
+    const struct spread rate = spread_of(m->rate, NULL, 1), none = {NAN, NAN, NAN};
+    const struct spread limit = m->work > 0 ? spread_of(m->rate, b->limit[m->memory], m->work) : none;
+    const struct spread to = first ? spread_of(m->rate, first->rate, 1) : none;
+    /* Plainly: compressed weights that gain nothing. */
+    const char *verdict = *m->absent           ? m->absent
+                          : !first || m == first || strcmp(m->who, "kick") || !strcmp(m->weights, "f32") ? ""
+                          : to.low > 1         ? "faster than dense bf16"
+                          : to.middle > 1.02   ? "faster than dense bf16 in most rounds"
+                                               : "NOT faster than dense bf16";
+    printf("%-20s %-12s %-17s ", m->task, m->who, m->weights);
+    if (*m->absent) {
+        printf("left out: %s\n", m->absent);
+    } else {
+        printf("%9.2f %-10s", rate.middle, m->unit);
+        if (m->work > 0)
+            printf(" %.2f (%.2f to %.2f) of %s", limit.middle, limit.low, limit.high,
+                   m->memory ? "reading" : "FMA peak");
+        if (first && m != first)
+            printf("; %.2f (%.2f to %.2f) x bf16", to.middle, to.low, to.high);
+        if (m->kilobytes)
+            printf("; %ld MiB", m->kilobytes / 1024);
+        printf("%s%s\n", *verdict ? "; " : "", verdict);
+    }
+    fflush(stdout);
+    return put_row(b, m, rate, limit, to, verdict, e);
+}
+
+static int run_and_report(struct bench *b, size_t from, struct error *e)
+{
+    if (run_rounds(b, from, e))
+        return -1;
+    for (size_t i = from; i < b->count; i++)
+        if (report(b, &b->list[i], e))
+            return -1;
+    return 0;
 }
 
 static struct cli_option options[] = {
     {'n', "count", CLI_INT, &rounds, "N", "rounds; the median counts", .min = 1, .max = ROUNDS_MAX},
     {'l', "length", CLI_INT, &size, "L", "rows and columns of the matrices", .min = 128,
      .max = 16384},
+    {'d', "data", CLI_TEXT, &texts, "TEXT", "with MODELs: ids to score, a text stream"},
+    {0, "prompts", CLI_TEXT, &prompts, "TEXT", "with MODELs: ids to go on from"},
+    {'m', "checkpoint", CLI_TEXT, &directory, "DIR", "the first MODEL's directory, for transformers"},
+    {0, "python", CLI_TEXT, &python, "PROGRAM", "that has PyTorch and transformers"},
+    {'D', "database", CLI_TEXT, &database, "FILE", "also write a table for the renderers"},
     {0},
 };
 
+/* The schema of results, empty, so that every renderer takes the file; and our one table. */
+__asm__(".section .rodata\n"
+        "bench_schema:\n"
+        ".incbin \"analyze/schema.sql\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char bench_schema[];
+
+static int open_database(struct bench *b, struct error *e)
+{
+    static const char table[] =
+        "CREATE TABLE bench (task TEXT NOT NULL, who TEXT NOT NULL, weights TEXT NOT NULL, unit TEXT,"
+        " rate REAL, of_limit REAL, of_limit_low REAL, of_limit_high REAL, to_first REAL,"
+        " to_first_low REAL, to_first_high REAL, memory_mib REAL, rounds INTEGER, verdict TEXT) STRICT;"
+        "BEGIN;";
+    if (!access(database, F_OK))
+        return error_set(e, "%s is there already; remove it or name another file", database);
+    if (sqlite3_open(database, &b->db) != SQLITE_OK ||
+        sqlite3_exec(b->db, bench_schema, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(b->db, table, NULL, NULL, NULL) != SQLITE_OK)
+        return error_set(e, "%s: %s", database, sqlite3_errmsg(b->db));
+    return 0;
+}
+
 static int run(struct cli *c, struct error *e)
 {
-    struct bench b = {.cli = c, .big_bytes = (size_t)256 << 20};
+    struct bench b = {.cli = c, .big_bytes = (size_t)96 << 20};
+    struct item *item = NULL;
     struct output *output = NULL;
     json_t *header = NULL;
     int result = -1;
     const size_t n = (size_t)size;
     if (cpu_choose(&b.level, e))
         return -1;
+    if (c->operands && (!texts || !prompts))
+        return error_usage(e, "models need texts (-d) and prompts (--prompts)");
+    if (c->operands > (LIST_MOST - 2 * WEIGHTS - 10) / 2)
+        return error_usage(e, "%d models are too many", c->operands);
     b.kernels = kernels_of(b.level);
-    b.dense = memory_new(n * n, sizeof *b.dense, "a matrix", e);
-    b.x = memory_new(512 * n, sizeof *b.x, "activations", e);
-    b.y = memory_new(512 * panel_size(n), sizeof *b.y, "activations", e);
+    b.list = memory_new(LIST_MOST, sizeof *b.list, "cases", e);
+    item = memory_new(WEIGHTS, sizeof *item, "cases", e);
     b.big = memory_new(b.big_bytes, 1, "a buffer", e);
-    if (!b.dense || !b.x || !b.y || !b.big)
+    if (!b.list || !item || !b.big || (database && open_database(&b, e)))
         goto out;
-    madvise(b.big, b.big_bytes, MADV_HUGEPAGE); /* where the system allows it */
     memset(b.big, 1, b.big_bytes);
-    fill(&b);
     if (c->output) {
         header = stream_header_new("bench", NULL, NULL, c->name, c->revision, NULL, NULL, e);
         if (!header || json_set(header, "level", json_string(cpu_level_name(b.kernels->level)), e) ||
             output_open(&output, c->output, e) || stream_create(&b.writer, output, header, NULL, e))
             goto out;
     }
-    printf("level %s, %zu x %zu, medians of %ld rounds, one thread\n", cpu_level_name(b.kernels->level), n, n,
-           rounds);
-    if (run_cases(&b, e))
+    printf("level %s, products of %zu x %zu, medians of %ld rounds, one thread\n",
+           cpu_level_name(b.kernels->level), n, n, rounds);
+    /* Programs first: what they take is only seen above what this process has ever taken. */
+    if (add_programs(&b, e) || run_and_report(&b, 0, e))
+        goto out;
+    b.dense = memory_new(n * n, sizeof *b.dense, "a matrix", e);
+    b.wide = memory_new(n * n, sizeof *b.wide, "a matrix", e);
+    b.x = memory_new(BATCH * n, sizeof *b.x, "activations", e);
+    b.y = memory_new(BATCH * panel_size(n), sizeof *b.y, "activations", e);
+    if (!b.dense || !b.wide || !b.x || !b.y)
+        goto out;
+    fill(&b);
+    if (make_items(&b, item, e))
+        goto out;
+    const size_t programs = b.count;
+    add_products(&b, item);
+    if (run_and_report(&b, programs, e))
         goto out;
     if (b.writer && (stream_finish(b.writer, NULL, e) || output_commit(output, e)))
         goto out;
+    if (b.db && sqlite3_exec(b.db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        error_set(e, "%s: %s", database, sqlite3_errmsg(b.db));
+        goto out;
+    }
     result = 0;
 out:
+    sqlite3_close(b.db);
     stream_writer_free(b.writer);
     output_free(output);
     json_decref(header);
+    for (int k = 0; item && k < WEIGHTS; k++)
+        matrix_free(&item[k].matrix);
+    free(item);
+    free(b.list);
     free(b.dense);
+    free(b.wide);
     free(b.x);
     free(b.y);
     free(b.big);
@@ -292,10 +672,10 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "bench",
-                    .revision = 1,
-                    .summary = "measure the kernels against this machine's limits",
-                    .operand = "",
-                    .flags = CLI_OUTPUT | CLI_TEXT_OUT | CLI_NO_INPUT,
+                    .revision = 2,
+                    .summary = "measure kernels and programs against the machine's limits, and others",
+                    .operand = "[MODEL]...",
+                    .flags = CLI_OUTPUT | CLI_TEXT_OUT | CLI_NO_INPUT | CLI_OPERANDS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -54,6 +54,22 @@ for header in lib/*.h; do
         fi
     fi
 done
+# Registers of 512 bits belong to the kernels that are only called where they are.
+if command -v objdump >/dev/null && ls "$KICK_BUILD"/lib/*_avx512.o >/dev/null 2>&1; then
+    wide=
+    for object in "$KICK_BUILD"/{lib,lib/programs,ingest,compress,evaluate,analyze,render}/*.o; do
+        case $object in *_avx512.o) continue ;; esac
+        if objdump -d "$object" | grep -q '%zmm'; then wide+=" $object"; fi
+    done
+    if [ -z "$wide" ]; then echo "ok no zmm outside the AVX-512 kernels"; else echo "not ok zmm in$wide"; fi
+    if objdump -d "$KICK_BUILD/lib/kernel_avx512.o" | grep -q '%zmm'; then
+        echo "ok zmm in the AVX-512 kernels"
+    else
+        echo "not ok zmm in the AVX-512 kernels: the check above sees nothing"
+    fi
+else
+    echo "skip zmm outside the AVX-512 kernels: no objdump"
+fi
 long=$(wc -l $(git ls-files '*.[ch]' '*.sh' '*.bash' Makefile 2>/dev/null || ls */*.[ch] */*/*.[ch]) | awk '$2 != "total" && $1 > 1050 {print $2 ": " $1}')
 if [ -z "$long" ]; then echo "ok no file much over 1000 lines"; else echo "not ok no file much over 1000 lines: $long"; fi
 foreign=

@@ -1,6 +1,7 @@
 /* Every kernel at every level of this machine against the one in C, by memcmp: all sizes to 130 (in
  * products fewer), odd strides, unaligned starts, guard bytes, denormals and signed zeros. The seed
- * is printed; KICK_SEED sets it. KICK_BENCH=1 also times the products. */
+ * is printed; KICK_SEED sets it. KICK_BENCH=1 also times the products. Built with KICK_SIMDE, the
+ * kernels of AVX-512 are emulated. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -370,7 +371,12 @@ static void softmax_padding(const struct kernels *k)
 static void all_levels(void **unused)
 {
     (void)unused;
-    for (int level = CPU_SCALAR; level <= (int)cpu_best(); level++) {
+#ifdef KICK_SIMDE /* the AVX-512 kernels of this binary are emulated */
+    const int best = CPU_AVX512;
+#else
+    const int best = (int)cpu_best();
+#endif
+    for (int level = CPU_SCALAR; level <= best; level++) {
         const struct kernels *k = kernels_of((enum cpu_level)level);
         printf("level %s: kernels %s\n", cpu_level_name((enum cpu_level)level),
                cpu_level_name(k->level));
@@ -386,6 +392,7 @@ static void all_levels(void **unused)
             products(&kernels_avx512);
             groups(&kernels_avx512);
             bitmaps(&kernels_avx512);
+            pairs(&kernels_avx512);
         }
 #endif
     }
