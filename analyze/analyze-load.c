@@ -202,10 +202,16 @@ static int derive(struct made *m, const json_t *steps, struct error *e)
         const json_t *o = json_object_get(step, "options");
         if (!program)
             return error_set(e, "model.steps[%zu] names no program", i);
-        if (!strncmp(program, "ingest-", 7))
+        /* What another tool did is measured at ingestion, as the options that would have done it. */
+        const char *foreign = json_string_value(json_object_get(o, "method"));
+        const bool ingest = !strncmp(program, "ingest-", 7);
+        if (ingest && !foreign)
             continue;
-        bool prune = !strncmp(program, "prune-", 6), quantize = !strncmp(program, "quantize-", 9);
-        const char *method = program + (prune ? 6 : quantize ? 9 : 0);
+        const bool sparse = json_object_get(o, "sparsity") || json_object_get(o, "pattern");
+        const bool coded = json_object_get(o, "bits") != NULL;
+        const bool prune = ingest ? sparse : !strncmp(program, "prune-", 6),
+                   quantize = ingest ? coded : !strncmp(program, "quantize-", 9);
+        const char *method = ingest ? foreign : program + (prune ? 6 : quantize ? 9 : 0);
         const char *pattern = json_string_value(json_object_get(o, "pattern"));
         bool first = !*m->method;
         append(m->method, sizeof m->method, method);
@@ -214,12 +220,13 @@ static int derive(struct made *m, const json_t *steps, struct error *e)
             m->pattern = pattern;
             const json_t *sparsity = json_object_get(o, "sparsity");
             m->sparsity = !pattern && json_is_number(sparsity) ? json_number_value(sparsity) : NAN;
-        } else if (quantize) {
+        }
+        if (quantize) {
             m->bits = json_object_get(o, "bits");
             m->group = json_object_get(o, "group");
             m->int8 = !strcmp(method, "int8");
         }
-        m->compression = !first     ? "mixed"
+        m->compression = !first || (prune && quantize) ? "mixed"
                          : quantize ? "quantized"
                          : !prune   ? "other"
                          : pattern  ? "n:m"

@@ -5,9 +5,11 @@
 #include "json.h"
 #include "memory.h"
 #include "model.h"
+#include "model_table.h"
 #include "stream.h"
 #include "tensor.h"
 #include "tokenizer.h"
+#include "variant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,9 +33,11 @@ struct ingest {
     struct place *place;
     size_t places;
     struct pool *pool;
+    struct variant variant; /* with --of */
 };
 
-static const char *name, *role;
+static const char *name, *role, *of, *method;
+static bool list;
 
 static int read_model(struct ingest *g, struct error *e)
 {
@@ -56,10 +60,16 @@ static int values_of(const char *dtype, enum tensor_values *values)
     return !strcmp(dtype, "F32") || *values != VALUES_F32 ? 0 : -1;
 }
 
+/* GPT-2's matrices stand transposed in its own checkpoints, and upright in GGUF. */
+static bool is_turned(const struct ingest *g, enum model_role r, int rank)
+{
+    return rank == 2 && !g->checkpoint.gguf.file && model_tensor_transposed(&g->model, r);
+}
+
 static int check_shape(const struct ingest *g, enum model_role r, const struct checkpoint_entry *t,
                        struct error *e)
 {
-    if (t->rank != 2 || !model_tensor_transposed(&g->model, r))
+    if (!is_turned(g, r, t->rank))
         return model_tensor_check(&g->model, r, t->name, t->rank, t->shape, e);
     const size_t shape[] = {t->shape[1], t->shape[0]};
     if (!model_tensor_check(&g->model, r, t->name, 2, shape, e))
@@ -198,18 +208,95 @@ static void default_name(const struct ingest *g, char *out, size_t n)
     snprintf(out, n, "%s-%.*f%s", g->model.architecture, x < 10 ? 1 : 0, x, unit);
 }
 
+/* ---- a variant of a dense model ------------------------------------------------------------- */
+
+static int read_tensor(const struct ingest *g, const struct place *p, void *dense, struct error *e);
+
+static int measure_packed(const struct ingest *g, const struct place *p, struct variant_shape *shape,
+                          struct error *e)
+{
+    struct packed q = {0};
+    if (checkpoint_read_packed(&g->checkpoint, p->entry, &q, e))
+        return -1;
+    float *row = memory_new(q.cols, sizeof *row, p->name, e);
+    for (size_t r = 0; row && r < q.rows; r++) {
+        packed_row(&q, r, row);
+        variant_shape_row(shape, row, q.cols);
+    }
+    variant_shape_codes(shape, q.bits, q.group < q.cols ? q.group : 0, q.rows * q.cols);
+    const int result = row ? 0 : -1;
+    free(row);
+    packed_free(&q);
+    return result;
+}
+
+static int measure_floats(const struct ingest *g, const struct place *p, struct variant_shape *shape,
+                          struct error *e)
+{
+    const size_t cols = model_role_columns(&g->model, p->role), size = values_size(p->values);
+    unsigned char *dense = memory_new(p->entry->bytes, 1, p->name, e);
+    float *row = memory_new(cols, sizeof *row, p->name, e);
+    int result = -1;
+    if (!dense || !row || read_tensor(g, p, dense, e))
+        goto out;
+    for (size_t at = 0; at < p->entry->bytes; at += cols * size) {
+        values_to_f32(p->values, dense + at, cols, row);
+        variant_shape_row(shape, row, cols);
+    }
+    result = 0;
+out:
+    free(row);
+    free(dense);
+    return result;
+}
+
+/* What the matrices say was done: the options of a step that would have done it. */
+static int measure(const struct ingest *g, const struct cli *c, json_t *options, struct error *e)
+{
+    struct variant_shape shape = {0};
+    size_t done = 0;
+    for (size_t i = 0; i < g->places; i++) {
+        const struct place *p = &g->place[i];
+        if (!model_role_is_projection(p->role))
+            continue;
+        const bool packed = !strcmp(p->entry->dtype, "INT");
+        if (packed ? measure_packed(g, p, &shape, e) : measure_floats(g, p, &shape, e))
+            return -1;
+        cli_progress(c, ++done, model_projections(&g->model), "matrices measured");
+    }
+    return variant_shape_options(&shape, options, e);
+}
+
+/* A step after those of the dense model, under whose name reports list it. */
+static json_t *make_history(const struct ingest *g, struct cli *c, const char *id, json_t *options,
+                            struct error *e)
+{
+    char digest[STREAM_DIGEST_LENGTH];
+    json_t *sides = NULL, *header = NULL;
+    json_t *dense = of ? stream_header(g->variant.dense.reader) : NULL;
+    if (of && (measure(g, c, options, e) || stream_file_digest(of, digest, e) ||
+               !(sides = json_pack("{s:s}", "of", digest))))
+        return NULL;
+    header = stream_header_new("model", id, dense, c->name, c->revision, options, sides, e);
+    json_decref(sides);
+    return header;
+}
+
 static json_t *make_header(const struct ingest *g, struct cli *c, struct error *e)
 {
     char id[STREAM_DIGEST_LENGTH], own[64];
     json_t *options = cli_options_json(c), *header = NULL;
     default_name(g, own, sizeof own);
     if (!source_id(g, id, e))
-        header = stream_header_new("model", id, NULL, c->name, c->revision, options, NULL, e);
+        header = make_history(g, c, id, options, e);
     json_decref(options);
     if (!header)
         return NULL;
-    if (json_set(header, "name", json_string(name ? name : own), e) ||
-        (role && json_set(header, "role", json_string(role), e)) ||
+    const json_t *dense = of ? stream_header(g->variant.dense.reader) : NULL;
+    const char *called = name ? name : json_get_string_or(dense, "name", own),
+               *part = role ? role : json_get_string_or(dense, "role", NULL);
+    if (json_set(header, "name", json_string(called), e) ||
+        (part && json_set(header, "role", json_string(part), e)) ||
         json_set(header, "config", json_incref(g->checkpoint.config), e) ||
         (g->checkpoint.generation &&
          json_set(header, "generation_config", json_incref(g->checkpoint.generation), e))) {
@@ -217,6 +304,28 @@ static json_t *make_header(const struct ingest *g, struct cli *c, struct error *
         return NULL;
     }
     return header;
+}
+
+/* Writes a tensor; of a variant with what was found about it. */
+static int write_record(struct ingest *g, const struct place *p, const struct tensor *t,
+                        struct stream_writer *w, struct error *e)
+{
+    double lost = 0;
+    size_t zeros = 0;
+    if (!of)
+        return tensor_write(t, NULL, w, e);
+    if (variant_next(&g->variant, t, &lost, e))
+        return -1;
+    if (!model_role_is_projection(p->role))
+        return tensor_write(t, NULL, w, e);
+    if (tensor_zeros(t, &zeros, e))
+        return -1;
+    json_t *extra = json_pack("{s:[{s:s, s:f, s:f, s:f}]}", "compression", "program", method,
+                              "sparsity", (double)zeros / (double)(t->rows * t->cols),
+                              "bits_per_weight", tensor_bits_per_weight(t), "error", lost);
+    const int result = extra ? tensor_write(t, extra, w, e) : error_set(e, "no memory for a record");
+    json_decref(extra);
+    return result;
 }
 
 static int write_tokenizer(const struct ingest *g, struct stream_writer *w, struct error *e)
@@ -248,7 +357,7 @@ static void transpose(const unsigned char *in, size_t rows, size_t cols, size_t 
 static int read_tensor(const struct ingest *g, const struct place *p, void *dense, struct error *e)
 {
     const struct checkpoint_entry *t = p->entry;
-    if (t->rank != 2 || !model_tensor_transposed(&g->model, p->role))
+    if (!is_turned(g, p->role, t->rank))
         return checkpoint_read(&g->checkpoint, t, 0, t->bytes, dense, e);
     void *stored = memory_new(t->bytes, 1, p->name, e);
     if (!stored)
@@ -261,14 +370,14 @@ static int read_tensor(const struct ingest *g, const struct place *p, void *dens
 }
 
 /* A matrix that is quantized already stays so. */
-static int write_packed(const struct ingest *g, const struct place *p, struct stream_writer *w,
+static int write_packed(struct ingest *g, const struct place *p, struct stream_writer *w,
                         struct error *e)
 {
     struct tensor_store store = {0};
     struct packed q = {0};
     struct tensor like = {.name = p->name, .rank = 2};
     int result = -1;
-    if (model_tensor_transposed(&g->model, p->role))
+    if (is_turned(g, p->role, 2))
         return error_set(e, "%s: quantized, but transposed, which is not read", p->name);
     if (checkpoint_read_packed(&g->checkpoint, p->entry, &q, e))
         return -1;
@@ -277,14 +386,14 @@ static int write_packed(const struct ingest *g, const struct place *p, struct st
     if (!tensor_encode_int(&store, &like, q.bits, q.group, q.codes, q.scale, q.zero, e)) {
         store.tensor.min = q.min;
         store.tensor.g_idx = q.g_idx;
-        result = tensor_write(&store.tensor, NULL, w, e);
+        result = write_record(g, p, &store.tensor, w, e);
     }
     tensor_store_free(&store);
     packed_free(&q);
     return result;
 }
 
-static int write_tensor(const struct ingest *g, const struct place *p, struct stream_writer *w,
+static int write_tensor(struct ingest *g, const struct place *p, struct stream_writer *w,
                         struct error *e)
 {
     struct tensor_store store = {0};
@@ -292,7 +401,7 @@ static int write_tensor(const struct ingest *g, const struct place *p, struct st
     int result = -1;
     if (!strcmp(p->entry->dtype, "INT"))
         return write_packed(g, p, w, e);
-    const bool turned = like.rank == 2 && model_tensor_transposed(&g->model, p->role);
+    const bool turned = is_turned(g, p->role, like.rank);
     for (int i = 0; i < like.rank; i++) {
         like.shape[i] = p->entry->shape[turned ? 1 - i : i];
         like.rows *= like.cols;
@@ -306,9 +415,27 @@ static int write_tensor(const struct ingest *g, const struct place *p, struct st
         model_role_is_projection(p->role) ? ENCODING_AUTO : ENCODING_NONE;
     if (!read_tensor(g, p, dense, e) &&
         !tensor_encode(&store, &like, p->values, dense, encoding, 0, 0, e))
-        result = tensor_write(&store.tensor, NULL, w, e);
+        result = write_record(g, p, &store.tensor, w, e);
     tensor_store_free(&store);
     free(dense);
+    return result;
+}
+
+/* The architectures, one a line: model_type, its name in GGUF, the models. */
+static int list_architectures(const struct cli *c, struct error *e)
+{
+    struct buffer text = {0};
+    const struct model_family *f;
+    char line[256];
+    int n = snprintf(line, sizeof line, "%-12s%-10s%s\n", "model_type", "GGUF", "models");
+    int result = buffer_append(&text, line, (size_t)n, e);
+    for (size_t i = 0; !result && (f = family_at(i)); i++) {
+        const struct gguf_architecture *a = gguf_architecture_find(f->name);
+        n = snprintf(line, sizeof line, "%-12s%-10s%s\n", f->name, a ? a->name : "-", f->models);
+        result = buffer_append(&text, line, (size_t)n, e);
+    }
+    result = result || output_file(c->output, text.data, text.length, e) ? -1 : 0;
+    buffer_free(&text);
     return result;
 }
 
@@ -316,6 +443,11 @@ static struct cli_option options[] = {
     {0, "name", CLI_TEXT, &name, "NAME", "what reports call the model", .result = true},
     {0, "role", CLI_TEXT, &role, "ROLE", "its part in a report: large, small or other",
      .result = true},
+    {0, "of", CLI_TEXT, &of, "DENSE", "the stream of the dense model that it was made of"},
+    {0, "method", CLI_TEXT, &method, "NAME", "with --of: how reports call what was done to it",
+     .result = true},
+    {0, "list", CLI_FLAG, &list, NULL, "print the architectures that are read, and stop",
+     .text = true},
     {0},
 };
 
@@ -326,17 +458,23 @@ static int run(struct cli *c, struct error *e)
     struct stream_writer *writer = NULL;
     json_t *header = NULL;
     int result = -1;
+    if (list)
+        return list_architectures(c, e);
     if (!c->operands)
         return error_usage(e, "name a checkpoint directory or a file of one; see kick-%s -h",
                            c->name);
+    if (!of != !method || (method && !*method))
+        return error_usage(e, "--of DENSE and --method NAME go together");
     g.path = c->operand_list[0];
     if (pool_new(&g.pool, c->threads, e) || read_model(&g, e) || find_tensors(&g, e) ||
+        (of && variant_open(&g.variant, of, &g.model, g.pool, e)) ||
         !(header = make_header(&g, c, e)))
         goto out;
     uint64_t most = 0;
     for (size_t i = 0; i < g.places; i++) {
-        /* packed codes of 2 bits become bytes, and are packed again */
-        const uint64_t copies = !strcmp(g.place[i].entry->dtype, "INT")                    ? 7
+        /* packed codes of 2 bits become bytes, and are packed again; GGUF's count as floats */
+        const bool packed = !strcmp(g.place[i].entry->dtype, "INT") && !g.checkpoint.gguf.file;
+        const uint64_t copies = packed                                              ? 7
                                 : model_tensor_transposed(&g.model, g.place[i].role) ? 2
                                                                                      : 1;
         const uint64_t bytes = copies * g.place[i].entry->bytes;
@@ -352,6 +490,11 @@ static int run(struct cli *c, struct error *e)
             goto out;
         cli_progress(c, i + 1, g.places, "tensors");
     }
+    if (of && variant_end(&g.variant, e))
+        goto out;
+    if (g.variant.differ)
+        cli_note(c, "%zu of %zu norms, biases, embeddings differ from the dense model's",
+                 g.variant.differ, g.variant.others);
     if (stream_finish(writer, NULL, e) || output_commit(output, e))
         goto out;
     result = 0;
@@ -359,6 +502,7 @@ out:
     stream_writer_free(writer);
     output_free(output);
     json_decref(header);
+    variant_close(&g.variant);
     checkpoint_free(&g.checkpoint);
     free(g.place);
     pool_free(g.pool);
@@ -368,7 +512,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "ingest-model",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "read a checkpoint as a model stream",
                     .operand = "CHECKPOINT",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_NO_INPUT | CLI_MEMORY,

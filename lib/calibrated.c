@@ -594,6 +594,8 @@ static int start(struct run *r, json_t **header, struct error *e)
         return -1;
     if (model_parse(&c->model, json_object_get(stream_header(r->in), "config"), e))
         return error_prefix(e, "%s: its config", stream_name(r->in));
+    if (model_has_role(&c->model, ROLE_SHARED_GATE))
+        return error_set(e, "a shared expert cannot be calibrated yet: try prune-magnitude or quantize-rtn");
     if (c->check && c->check(c, e))
         return -1;
     r->sites = site_number(SITE_DOWN, c->model.experts ? c->model.experts - 1 : 0) + 1;

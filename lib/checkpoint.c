@@ -417,6 +417,8 @@ int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_e
                            struct packed *out, struct error *e)
 {
     void *part[PARTS] = {NULL};
+    if (c->gguf.file)
+        return gguf_model_read_packed(&c->gguf, &c->gguf.entry[t->at], out, e);
     const struct checkpoint_entry *scales = t->part[PART_SCALES];
     const size_t width = !strcmp(scales->dtype, "F32") ? 4 : 2, count = scales->bytes / width;
     float *wide = NULL;

@@ -303,8 +303,10 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
         help(c, stderr);
         return error_usage(e, "nothing to read: name a file, or use it in a pipe");
     }
-    if ((c->flags & CLI_OUTPUT) && !(c->flags & CLI_TEXT_OUT) && !c->output &&
-        isatty(STDOUT_FILENO))
+    bool text = c->flags & CLI_TEXT_OUT;
+    for (const struct cli_option *o = c->options; o && o->name; o++)
+        text |= o->given && o->text;
+    if ((c->flags & CLI_OUTPUT) && !text && !c->output && isatty(STDOUT_FILENO))
         return error_usage(e, "the output is binary and standard output is a terminal: use -o FILE "
                               "or a pipe");
     return 0;

@@ -32,6 +32,7 @@ struct cli_option {
     double min, max;
     const char *choices;
     bool result; /* part of the stream id: the option changes the output */
+    bool text;   /* with it the output is text: a terminal is welcome */
     bool given;  /* set by cli_main() */
 };
 

@@ -45,7 +45,7 @@ struct forward {
     struct sequence *part;               /* (rows): the sequences of a chunk */
     float *logits;                       /* (SCORE, vocab) */
     float *weight, *ones, *zeros;        /* (stride): of norms */
-    float *final_bias;
+    float *final_bias, *head_bias;
     struct matrix project_out;
 };
 
@@ -198,10 +198,11 @@ static struct widths widths_of(const struct model *m)
         w.wide = panel_size(query + 2 * key);
     if (gate_up && panel_size(2 * m->intermediate) > w.wide)
         w.wide = panel_size(2 * m->intermediate);
+    const size_t inner = m->shared_inner > m->intermediate ? m->shared_inner : m->intermediate;
     if (!gate_up)
-        w.up = panel_size(m->intermediate);
+        w.up = panel_size(inner);
     if (!gate_up && m->gated)
-        w.gate = panel_size(m->intermediate);
+        w.gate = panel_size(inner);
     if (m->experts)
         w.router = panel_size(m->experts);
     return w;
@@ -269,6 +270,7 @@ void forward_free(struct forward *f)
     free(f->logits);
     free(f->weight);
     free(f->final_bias);
+    free(f->head_bias);
     matrix_free(&f->project_out);
     rope_free(&f->rope);
     attention_free(&f->attention);
@@ -351,15 +353,15 @@ struct row_work {
     atomic_bool bad;
 };
 
-/* A row of q, k and v, each head's after one another, to rows of their own. */
+/* A row of q, k and v, those of the heads that share k and v after one another, to rows of their own. */
 static void split_heads(const struct forward *f, size_t r)
 {
-    const size_t d = f->m->head_dim;
+    const size_t d = f->m->head_dim, queries = f->m->heads / f->m->kv_heads * d;
     const float *from = f->wide + r * f->width.wide;
-    for (size_t h = 0; h < f->m->heads; h++, from += 3 * d) {
-        memcpy(f->q + r * f->width.q + h * d, from, d * sizeof *from);
-        memcpy(f->kv[0] + r * f->width.kv + h * d, from + d, d * sizeof *from);
-        memcpy(f->kv[1] + r * f->width.kv + h * d, from + 2 * d, d * sizeof *from);
+    for (size_t h = 0; h < f->m->kv_heads; h++, from += queries + 2 * d) {
+        memcpy(f->q + r * f->width.q + h * queries, from, queries * sizeof *from);
+        memcpy(f->kv[0] + r * f->width.kv + h * d, from + queries, d * sizeof *from);
+        memcpy(f->kv[1] + r * f->width.kv + h * d, from + queries + d, d * sizeof *from);
     }
 }
 
@@ -557,11 +559,11 @@ static int attend(struct forward *f, const struct chunk *c, const float *in, flo
 }
 
 /* activation(gate) * up, or activation(up), left in *y with *ld floats a row. */
-static void activate(struct forward *f, size_t rows, bool *bad, struct row_work *w, float **y,
-                     size_t *ld)
+static void activate(struct forward *f, size_t rows, size_t inner, bool *bad, struct row_work *w,
+                     float **y, size_t *ld)
 {
     const struct model *m = f->m;
-    *w = (struct row_work){.op = ACTIVATE, .rows = rows, .n = m->intermediate};
+    *w = (struct row_work){.op = ACTIVATE, .rows = rows, .n = inner};
     w->activation = m->activation;
     if (f->width.up == 0) {
         w->y = f->wide;
@@ -599,7 +601,7 @@ static int mlp(struct forward *f, const struct chunk *c, const float *in, float 
                project(f, b, ROLE_UP, c->rows, in, w->n, f->up, w->up, e)) {
         return -1;
     }
-    activate(f, c->rows, &bad, &work, &y, &ld);
+    activate(f, c->rows, f->m->intermediate, &bad, &work, &y, &ld);
     if (bad)
         return not_finite(f, &work, c->layer, inner, c->s, c->count, e);
     return hook_chunk(c, ROLE_DOWN, true, y, ld, e) ||
@@ -608,8 +610,8 @@ static int mlp(struct forward *f, const struct chunk *c, const float *in, float 
                : 0;
 }
 
-/* The experts of a row with the highest scores (of equal ones the first), ascending, with the
- * softmax of these scores, which is that of all scores divided by the sum of the chosen. */
+/* The experts of a row with the highest scores (of equal ones the first), ascending, with their
+ * softmax over all scores, or over these alone. */
 static void choose(const struct model *m, const float *score, struct route *route)
 {
     const size_t used = m->experts_used;
@@ -624,7 +626,7 @@ static void choose(const struct model *m, const float *score, struct route *rout
         }
         route[i].expert = best;
     }
-    const float max = score[route[0].expert];
+    const float max = score[route[0].expert]; /* before they are put in order */
     for (size_t i = 1; i < used; i++)
         for (size_t t = i; t > 0 && route[t].expert < route[t - 1].expert; t--) {
             const size_t expert = route[t].expert;
@@ -634,8 +636,38 @@ static void choose(const struct model *m, const float *score, struct route *rout
     float sum = 0;
     for (size_t i = 0; i < used; i++)
         sum += route[i].weight = fmath_expf(score[route[i].expert] - max);
+    if (m->experts_whole) {
+        sum = 0;
+        for (size_t i = 0; i < m->experts; i++)
+            sum += fmath_expf(score[i] - max);
+    }
     for (size_t i = 0; i < used; i++)
         route[i].weight /= sum;
+}
+
+/* The MLP beside the experts: out += sigmoid(router in) * MLP(in). */
+static int shared_expert(struct forward *f, const struct chunk *c, const float *in, float *out,
+                         struct error *e)
+{
+    const struct model *m = f->m;
+    const struct widths *w = &f->width;
+    struct row_work work;
+    float *y = NULL;
+    size_t ld = 0;
+    bool bad = false;
+    if (project(f, c->b, ROLE_SHARED_GATE, c->rows, in, w->n, f->gate, w->gate, e) ||
+        project(f, c->b, ROLE_SHARED_UP, c->rows, in, w->n, f->up, w->up, e) ||
+        project(f, c->b, ROLE_SHARED_ROUTER, c->rows, in, w->n, f->router, w->router, e))
+        return -1;
+    activate(f, c->rows, m->shared_inner, &bad, &work, &y, &ld);
+    if (bad)
+        return not_finite(f, &work, c->layer, "the shared expert's inner activation", c->s, c->count, e);
+    if (project(f, c->b, ROLE_SHARED_DOWN, c->rows, y, ld, f->given, w->n, e))
+        return -1;
+    for (size_t r = 0; r < c->rows; r++)
+        f->k->add_scaled(out + r * w->n, f->given + r * w->n, m->hidden,
+                         1.0f / (1.0f + fmath_expf(-f->router[r * w->router])));
+    return 0;
 }
 
 /* A mixture of experts: out = sum of weight * MLP_expert(in), experts ascending, each a chain of
@@ -679,7 +711,7 @@ static int mixture(struct forward *f, const struct chunk *c, const float *in, fl
         struct row_work work;
         float *y = NULL;
         bool bad = false;
-        activate(f, n, &bad, &work, &y, &ld);
+        activate(f, n, m->intermediate, &bad, &work, &y, &ld);
         if (bad)
             return error_set(e, "layer %zu, expert %zu: %s is not finite", c->layer, i, inner);
         if (hook_expert(c, ROLE_EXPERT_DOWN, i, n, f->row, y, ld, e) ||
@@ -689,7 +721,7 @@ static int mixture(struct forward *f, const struct chunk *c, const float *in, fl
             f->k->add_scaled(out + f->row[j] * stride, f->given + j * stride, m->hidden,
                              f->row_weight[j]);
     }
-    return 0;
+    return m->shared_inner ? shared_expert(f, c, in, out, e) : 0;
 }
 
 /* One chunk: rows of x, whose sequences have rows counted from x. */
@@ -705,8 +737,11 @@ static int chunk_run(struct forward *f, const struct chunk *c, float *x, struct 
 
     if (!after)
         norm_rows(f, v[ROLE_ATTENTION_NORM], v[ROLE_ATTENTION_NORM_BIAS], rows, x, f->n);
-    if (place == PLACE_PARALLEL)
-        norm_rows(f, v[ROLE_MLP_NORM], v[ROLE_MLP_NORM_BIAS], rows, x, f->other);
+    if (place == PLACE_PARALLEL) { /* where there is one norm, it is that of both parts */
+        const bool own = c->b->present[ROLE_MLP_NORM];
+        norm_rows(f, v[own ? ROLE_MLP_NORM : ROLE_ATTENTION_NORM],
+                  v[own ? ROLE_MLP_NORM_BIAS : ROLE_ATTENTION_NORM_BIAS], rows, x, f->other);
+    }
     if (attend(f, c, after ? x : f->n, f->n, e))
         return -1;
     if (place == PLACE_SANDWICH)
@@ -850,6 +885,10 @@ int forward_take(struct forward *f, enum model_role role, const struct tensor *t
         f->final_bias = vector_read(t, e);
         return f->final_bias ? 0 : -1;
     }
+    if (role == ROLE_HEAD_BIAS && !f->head_bias) {
+        f->head_bias = vector_read(t, e);
+        return f->head_bias ? 0 : -1;
+    }
     return error_set(e, "%s: the tensor is there twice", t->name);
 }
 
@@ -876,6 +915,10 @@ int forward_logits(struct forward *f, const float *norm, const struct matrix *he
             return -1;
     }
     struct row_work work = {.op = CHECK, .rows = rows, .n = m->vocab, .y = logits, .ldy = ld};
+    if (f->head_bias) { /* the same row of x each time */
+        work.op = ADD;
+        work.x = f->head_bias;
+    }
     rows_run(f, &work);
     if (work.bad)
         return error_set(e, "the logits are not finite; the final norm or the head is damaged");

@@ -1,6 +1,6 @@
 /* A GGUF file as a checkpoint: its metadata as a config.json, llama.cpp's tensor names as Hugging
- * Face's, its blocks as floats, its vocabulary as a tokenizer's file. Rows of Q and K, which
- * llama.cpp's converter orders for its own rotary positions, are put back in order. */
+ * Face's, its blocks as floats, its vocabulary as a tokenizer's file. What llama.cpp's converter
+ * changes (see gguf_names) is undone. Matrices are (rows, columns) for every architecture. */
 #ifndef KICK_GGUF_MODEL_H
 #define KICK_GGUF_MODEL_H
 
@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include "gguf.h"
+#include "gguf_names.h"
 #include "memory.h"
+#include "packed.h"
 
 struct gguf_model_entry {
     const struct gguf_entry *entry;
@@ -16,14 +18,15 @@ struct gguf_model_entry {
     int rank;
     size_t shape[GGUF_RANK_MAX];
     char name[96];
-    const char *dtype; /* "F32" for what is in blocks */
-    size_t bytes;
-    size_t heads; /* rows to put back in order, in so many heads; 0: none */
+    const char *dtype; /* "INT" for codes of projections, "F32" for what else is in blocks */
+    size_t bytes;      /* as floats */
+    enum gguf_change change; /* to be undone */
 };
 
 struct gguf_model {
     struct gguf *file;
     json_t *config;
+    struct model model; /* what the config says */
     struct gguf_model_entry *entry;
     size_t count;
 };
@@ -34,6 +37,10 @@ void gguf_model_free(struct gguf_model *m);
 /* `bytes` bytes of a tensor, row-major, from `offset` on. */
 int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
+
+/* A tensor of dtype INT, its codes as they are; packed_free() frees it. */
+int gguf_model_read_packed(const struct gguf_model *m, const struct gguf_model_entry *t,
+                           struct packed *out, struct error *e);
 
 /* The vocabulary as the bytes of a tokenizer's file of the kind *kind (see tokenizer_new()), and the
  * text of a tokenizer_config.json. No vocabulary: *kind is NULL. */

@@ -39,39 +39,44 @@ static unsigned fifth_bit(const uint8_t *q, size_t i)
     return (load_u32(q) >> i & 1) << 4;
 }
 
-static void unpack_q4_0(const uint8_t *in, float *out)
+static void codes_q4_0(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in);
+    (void)min;
+    *scale = half_at(in);
     for (size_t i = 0; i < 32; i++)
-        out[i] = d * (float)((int)nibble(in + 2, i) - 8);
+        code[i] = (uint8_t)nibble(in + 2, i);
 }
 
-static void unpack_q4_1(const uint8_t *in, float *out)
+static void codes_q4_1(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in), m = half_at(in + 2);
+    *scale = half_at(in);
+    *min = half_at(in + 2);
     for (size_t i = 0; i < 32; i++)
-        out[i] = d * (float)nibble(in + 4, i) + m;
+        code[i] = (uint8_t)nibble(in + 4, i);
 }
 
-static void unpack_q5_0(const uint8_t *in, float *out)
+static void codes_q5_0(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in);
+    (void)min;
+    *scale = half_at(in);
     for (size_t i = 0; i < 32; i++)
-        out[i] = d * (float)((int)(nibble(in + 6, i) | fifth_bit(in + 2, i)) - 16);
+        code[i] = (uint8_t)(nibble(in + 6, i) | fifth_bit(in + 2, i));
 }
 
-static void unpack_q5_1(const uint8_t *in, float *out)
+static void codes_q5_1(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in), m = half_at(in + 2);
+    *scale = half_at(in);
+    *min = half_at(in + 2);
     for (size_t i = 0; i < 32; i++)
-        out[i] = d * (float)(nibble(in + 8, i) | fifth_bit(in + 4, i)) + m;
+        code[i] = (uint8_t)(nibble(in + 8, i) | fifth_bit(in + 4, i));
 }
 
-static void unpack_q8_0(const uint8_t *in, float *out)
+static void codes_q8_0(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in);
+    (void)min;
+    *scale = half_at(in);
     for (size_t i = 0; i < 32; i++)
-        out[i] = (float)(int8_t)in[2 + i] * d;
+        code[i] = (uint8_t)(in[2 + i] ^ 128); /* + 128 */
 }
 
 /* ---- 256 values, scales of sub-blocks ------------------------------------------------------- */
@@ -82,26 +87,29 @@ static unsigned quarter(const uint8_t *q, size_t i)
     return (unsigned)q[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3;
 }
 
-static void unpack_q2_k(const uint8_t *in, float *out)
+static void codes_q2_k(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
     const float d = half_at(in + 80), m = half_at(in + 82);
-    for (size_t i = 0; i < 256; i++) {
-        const unsigned s = in[i / 16];
-        out[i] = d * (float)(s & 15) * (float)quarter(in + 16, i) - m * (float)(s >> 4);
+    for (size_t s = 0; s < 16; s++) {
+        scale[s] = d * (float)(in[s] & 15);
+        min[s] = -(m * (float)(in[s] >> 4));
     }
+    for (size_t i = 0; i < 256; i++)
+        code[i] = (uint8_t)quarter(in + 16, i);
 }
 
-static void unpack_q3_k(const uint8_t *in, float *out)
+static void codes_q3_k(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
     const uint8_t *mask = in, *scales = in + 96;
     const float d = half_at(in + 108);
-    for (size_t i = 0; i < 256; i++) {
-        const size_t s = i / 16;
+    (void)min;
+    for (size_t s = 0; s < 16; s++) {
         const unsigned low = scales[s % 8] >> (s < 8 ? 0 : 4) & 15;
         const unsigned high = scales[8 + s % 4] >> s / 4 * 2 & 3;
-        const int code = (int)quarter(in + 32, i) - (mask[i % 32] >> i / 32 & 1 ? 0 : 4);
-        out[i] = d * (float)((int)(low | high << 4) - 32) * (float)code;
+        scale[s] = d * (float)((int)(low | high << 4) - 32);
     }
+    for (size_t i = 0; i < 256; i++)
+        code[i] = (uint8_t)(quarter(in + 32, i) + (mask[i % 32] >> i / 32 & 1 ? 4 : 0));
 }
 
 /* Scale and minimum, 6 bits each, of sub-block s of 8. */
@@ -117,41 +125,45 @@ static void scale_min(const uint8_t *p, size_t s, unsigned *scale, unsigned *min
 }
 
 /* Q4_K, and Q5_K with its fifth bits. */
-static void unpack_k(const uint8_t *in, const uint8_t *fifth, const uint8_t *q, float *out)
+static void codes_k(const uint8_t *in, const uint8_t *fifth, const uint8_t *q, uint8_t *code,
+                    float *scale, float *min)
 {
     const float d = half_at(in), m = half_at(in + 2);
     for (size_t s = 0; s < 8; s++) {
-        unsigned scale, min;
-        scale_min(in + 4, s, &scale, &min);
-        const float ds = d * (float)scale, ms = m * (float)min;
+        unsigned sub_scale, sub_min;
+        scale_min(in + 4, s, &sub_scale, &sub_min);
+        scale[s] = d * (float)sub_scale;
+        min[s] = -(m * (float)sub_min);
         for (size_t i = 0; i < 32; i++) {
-            unsigned code = (unsigned)q[s / 2 * 32 + i] >> s % 2 * 4 & 15;
+            unsigned c = (unsigned)q[s / 2 * 32 + i] >> s % 2 * 4 & 15;
             if (fifth)
-                code |= ((unsigned)fifth[i] >> s & 1) << 4;
-            out[32 * s + i] = ds * (float)code - ms;
+                c |= ((unsigned)fifth[i] >> s & 1) << 4;
+            code[32 * s + i] = (uint8_t)c;
         }
     }
 }
 
-static void unpack_q4_k(const uint8_t *in, float *out)
+static void codes_q4_k(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    unpack_k(in, NULL, in + 16, out);
+    codes_k(in, NULL, in + 16, code, scale, min);
 }
 
-static void unpack_q5_k(const uint8_t *in, float *out)
+static void codes_q5_k(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    unpack_k(in, in + 16, in + 48, out);
+    codes_k(in, in + 16, in + 48, code, scale, min);
 }
 
-static void unpack_q6_k(const uint8_t *in, float *out)
+static void codes_q6_k(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
     const uint8_t *low = in, *high = in + 128, *scales = in + 192;
     const float d = half_at(in + 208);
+    (void)min;
+    for (size_t s = 0; s < 16; s++)
+        scale[s] = d * (float)(int8_t)scales[s];
     for (size_t i = 0; i < 256; i++) {
         const size_t c = i / 128, r = i % 128;
-        const unsigned code = ((unsigned)low[c * 64 + r % 64] >> r / 64 * 4 & 15) |
-                              ((unsigned)high[c * 32 + r % 32] >> r / 32 * 2 & 3) << 4;
-        out[i] = d * (float)(int8_t)scales[i / 16] * (float)((int)code - 32);
+        code[i] = (uint8_t)(((unsigned)low[c * 64 + r % 64] >> r / 64 * 4 & 15) |
+                            ((unsigned)high[c * 32 + r % 32] >> r / 32 * 2 & 3) << 4);
     }
 }
 
@@ -176,11 +188,12 @@ static void unpack_tq1_0(const uint8_t *in, float *out)
     unpack_ternary(in + 48, 4, 4, d, out);
 }
 
-static void unpack_tq2_0(const uint8_t *in, float *out)
+static void codes_tq2_0(const uint8_t *in, uint8_t *code, float *scale, float *min)
 {
-    const float d = half_at(in + 64);
+    (void)min;
+    *scale = half_at(in + 64);
     for (size_t i = 0; i < 256; i++)
-        out[i] = d * (float)((int)quarter(in, i) - 1);
+        code[i] = (uint8_t)quarter(in, i);
 }
 
 /* ---- codes that name values of a table ------------------------------------------------------ */
@@ -365,44 +378,75 @@ static void unpack_iq1_m(const uint8_t *in, float *out)
 
 const struct gguf_type *gguf_type(uint32_t number)
 {
+    static const struct gguf_codes q4_0 = {4, 32, 8, false, codes_q4_0},
+        q4_1 = {4, 32, 0, true, codes_q4_1},
+        q5_0 = {5, 32, 16, false, codes_q5_0},
+        q5_1 = {5, 32, 0, true, codes_q5_1},
+        q8_0 = {8, 32, 128, false, codes_q8_0},
+        q2_k = {2, 16, 0, true, codes_q2_k},
+        q3_k = {3, 16, 4, false, codes_q3_k},
+        q4_k = {4, 32, 0, true, codes_q4_k},
+        q5_k = {5, 32, 0, true, codes_q5_k},
+        q6_k = {6, 16, 32, false, codes_q6_k},
+        tq2_0 = {2, 256, 1, false, codes_tq2_0};
     static const struct gguf_type types[] = {
-        [0] = {"F32", 1, 4, NULL},
-        [1] = {"F16", 1, 2, unpack_f16},
-        [2] = {"Q4_0", 32, 18, unpack_q4_0},
-        [3] = {"Q4_1", 32, 20, unpack_q4_1},
-        [6] = {"Q5_0", 32, 22, unpack_q5_0},
-        [7] = {"Q5_1", 32, 24, unpack_q5_1},
-        [8] = {"Q8_0", 32, 34, unpack_q8_0},
-        [10] = {"Q2_K", 256, 84, unpack_q2_k},
-        [11] = {"Q3_K", 256, 110, unpack_q3_k},
-        [12] = {"Q4_K", 256, 144, unpack_q4_k},
-        [13] = {"Q5_K", 256, 176, unpack_q5_k},
-        [14] = {"Q6_K", 256, 210, unpack_q6_k},
-        [16] = {"IQ2_XXS", 256, 66, unpack_iq2_xxs},
-        [17] = {"IQ2_XS", 256, 74, unpack_iq2_xs},
-        [18] = {"IQ3_XXS", 256, 98, unpack_iq3_xxs},
-        [19] = {"IQ1_S", 256, 50, unpack_iq1_s},
-        [20] = {"IQ4_NL", 32, 18, unpack_iq4_nl},
-        [21] = {"IQ3_S", 256, 110, unpack_iq3_s},
-        [22] = {"IQ2_S", 256, 82, unpack_iq2_s},
-        [23] = {"IQ4_XS", 256, 136, unpack_iq4_xs},
-        [24] = {"I8", 1, 1, NULL},
-        [25] = {"I16", 1, 2, NULL},
-        [26] = {"I32", 1, 4, NULL},
-        [27] = {"I64", 1, 8, NULL},
-        [28] = {"F64", 1, 8, NULL},
-        [29] = {"IQ1_M", 256, 56, unpack_iq1_m},
-        [30] = {"BF16", 1, 2, unpack_bf16},
-        [34] = {"TQ1_0", 256, 54, unpack_tq1_0},
-        [35] = {"TQ2_0", 256, 66, unpack_tq2_0},
-        [39] = {"MXFP4", 32, 17, unpack_mxfp4},
-        [40] = {"NVFP4", 64, 36, unpack_nvfp4},
+        [0] = {"F32", 1, 4, NULL, NULL},
+        [1] = {"F16", 1, 2, unpack_f16, NULL},
+        [2] = {"Q4_0", 32, 18, NULL, &q4_0},
+        [3] = {"Q4_1", 32, 20, NULL, &q4_1},
+        [6] = {"Q5_0", 32, 22, NULL, &q5_0},
+        [7] = {"Q5_1", 32, 24, NULL, &q5_1},
+        [8] = {"Q8_0", 32, 34, NULL, &q8_0},
+        [10] = {"Q2_K", 256, 84, NULL, &q2_k},
+        [11] = {"Q3_K", 256, 110, NULL, &q3_k},
+        [12] = {"Q4_K", 256, 144, NULL, &q4_k},
+        [13] = {"Q5_K", 256, 176, NULL, &q5_k},
+        [14] = {"Q6_K", 256, 210, NULL, &q6_k},
+        [16] = {"IQ2_XXS", 256, 66, unpack_iq2_xxs, NULL},
+        [17] = {"IQ2_XS", 256, 74, unpack_iq2_xs, NULL},
+        [18] = {"IQ3_XXS", 256, 98, unpack_iq3_xxs, NULL},
+        [19] = {"IQ1_S", 256, 50, unpack_iq1_s, NULL},
+        [20] = {"IQ4_NL", 32, 18, unpack_iq4_nl, NULL},
+        [21] = {"IQ3_S", 256, 110, unpack_iq3_s, NULL},
+        [22] = {"IQ2_S", 256, 82, unpack_iq2_s, NULL},
+        [23] = {"IQ4_XS", 256, 136, unpack_iq4_xs, NULL},
+        [24] = {"I8", 1, 1, NULL, NULL},
+        [25] = {"I16", 1, 2, NULL, NULL},
+        [26] = {"I32", 1, 4, NULL, NULL},
+        [27] = {"I64", 1, 8, NULL, NULL},
+        [28] = {"F64", 1, 8, NULL, NULL},
+        [29] = {"IQ1_M", 256, 56, unpack_iq1_m, NULL},
+        [30] = {"BF16", 1, 2, unpack_bf16, NULL},
+        [34] = {"TQ1_0", 256, 54, unpack_tq1_0, NULL},
+        [35] = {"TQ2_0", 256, 66, NULL, &tq2_0},
+        [39] = {"MXFP4", 32, 17, unpack_mxfp4, NULL},
+        [40] = {"NVFP4", 64, 36, unpack_nvfp4, NULL},
     };
     return number < sizeof types / sizeof *types && types[number].name ? &types[number] : NULL;
 }
 
+static void unpack_codes(const struct gguf_codes *c, const uint8_t *in, size_t n, float *out)
+{
+    uint8_t code[256];
+    float scale[16], min[16];
+    c->unpack(in, code, scale, min);
+    for (size_t i = 0; i < n; i++) {
+        const size_t g = i / c->group;
+        out[i] = c->min ? scale[g] * (float)code[i] + min[g]
+                        : scale[g] * (float)((int)code[i] - c->zero);
+    }
+}
+
 void gguf_unpack(const struct gguf_type *t, const uint8_t *in, size_t n, float *out)
 {
-    for (size_t i = 0; i < n; i++)
-        t->unpack(in + i * t->bytes, out + i * t->block);
+    if (!t->unpack && !t->codes) {
+        memcpy(out, in, n * t->bytes);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (t->codes)
+            unpack_codes(t->codes, in + i * t->bytes, t->block, out + i * t->block);
+        else
+            t->unpack(in + i * t->bytes, out + i * t->block);
+    }
 }

@@ -3,10 +3,12 @@
  *   "gpt2"   tokens and merges are those of a byte-level BPE: a tokenizer.json is written. How text
  *            is cut into words first is only named; the names known are those of the table below. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gguf_model.h"
+#include "gguf_write.h"
 #include "json.h"
 #include "window.h"
 
@@ -20,15 +22,33 @@ enum token_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 /* CJK, as DeepSeek's tokenizer.json writes it */
 #define HAN "[\\x{4E00}-\\x{9FA5}\\x{0800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
 
-/* Names of tokenizer.ggml.pre, and the patterns that cut one after the other. */
+#define DIGIT "\\p{N}"
+#define LLAMA3 CONTRACTIONS "|" LETTERS "|\\p{N}{1,3}|" REST
+#define QWEN2 CONTRACTIONS "|" LETTERS "|\\p{N}|" REST
+
+/* Names of tokenizer.ggml.pre, and the patterns that cut one after the other. The first name of
+ * equal patterns is the one that is written. */
 static const struct cutting {
     const char *name;
     bool whole_words; /* a word that is a token is not merged from parts */
     const char *patterns[6];
 } cuttings[] = {
     {"gpt-2", false, {GPT2}},
-    {"llama-bpe", true, {CONTRACTIONS "|" LETTERS "|\\p{N}{1,3}|" REST}},
-    {"qwen2", false, {CONTRACTIONS "|" LETTERS "|\\p{N}|" REST}},
+    {"phi-2", false, {GPT2}},
+    {"mpt", false, {GPT2}},
+    {"olmo", false, {GPT2}},
+    {"jais", false, {GPT2}},
+    {"llama-bpe", true, {LLAMA3}},
+    {"dbrx", false, {LLAMA3}},
+    {"smaug-bpe", false, {LLAMA3}},
+    {"qwen2", false, {QWEN2}},
+    {"stablelm2", false, {QWEN2}},
+    {"deepseek-r1-qwen", false, {QWEN2}},
+    {"starcoder", false, {DIGIT, GPT2}},
+    {"refact", false, {DIGIT, GPT2}},
+    {"command-r", false, {DIGIT, GPT2}},
+    {"smollm", false, {DIGIT, GPT2}},
+    {"codeshell", false, {DIGIT, GPT2}},
     {"falcon", false, {"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
     {"deepseek-llm",
      false,
@@ -36,6 +56,7 @@ static const struct cutting {
       "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+",
       "\\s+$", HAN, "\\p{N}+"}},
 };
+enum { CUTTINGS = sizeof cuttings / sizeof *cuttings };
 
 struct vocabulary {
     const struct gguf_string *token;
@@ -177,11 +198,57 @@ static const struct cutting *find_cutting(const struct gguf *g, struct error *e)
                      "known; convert the model again");
         return NULL;
     }
-    for (size_t i = 0; i < sizeof cuttings / sizeof *cuttings; i++)
+    char known[512] = "";
+    for (size_t i = 0, n = 0; i < CUTTINGS; i++) {
         if (!strcmp(cuttings[i].name, pre->string->text))
             return &cuttings[i];
-    error_set(e, "its metadata: tokenizer.ggml.pre '%.80s' is not known (gpt-2, llama-bpe, qwen2, "
-                 "falcon, deepseek-llm)", pre->string->text);
+        if (n < sizeof known)
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "",
+                                  cuttings[i].name);
+    }
+    error_set(e, "its metadata: tokenizer.ggml.pre '%.80s' is not known (%s)", pre->string->text,
+              known);
+    return NULL;
+}
+
+/* The pattern of one step of a pre-tokenizer; NULL: none, "?": it is something else. */
+static const char *step_pattern(const json_t *step)
+{
+    const char *type = json_get_string_or(step, "type", "?");
+    const json_t *regex = json_object_get(json_object_get(step, "pattern"), "Regex"),
+                 *use = json_object_get(step, "use_regex");
+    if (!strcmp(type, "ByteLevel"))
+        return use && json_is_false(use) ? NULL : GPT2;
+    if (!strcmp(type, "Digits") && json_is_true(json_object_get(step, "individual_digits")))
+        return DIGIT;
+    if (!strcmp(type, "Split") && regex && !json_is_true(json_object_get(step, "invert")) &&
+        !strcmp(json_get_string_or(step, "behavior", "?"), "Isolated"))
+        return json_string_value(regex);
+    return "?";
+}
+
+const char *gguf_cutting_name(const json_t *pre_tokenizer)
+{
+    const json_t *list = json_object_get(pre_tokenizer, "pretokenizers");
+    const size_t steps = list ? json_array_size(list) : 1;
+    const char *pattern[6] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; i < steps; i++) {
+        const char *p = step_pattern(list ? json_array_get(list, i) : pre_tokenizer);
+        if (p && n == 6)
+            return NULL;
+        if (p)
+            pattern[n++] = p;
+    }
+    for (size_t i = 0; i < CUTTINGS; i++) {
+        bool same = true;
+        for (size_t k = 0; k < 6; k++) {
+            const char *p = cuttings[i].patterns[k];
+            same &= p && pattern[k] ? !strcmp(p, pattern[k]) : !p && !pattern[k];
+        }
+        if (same)
+            return cuttings[i].name;
+    }
     return NULL;
 }
 

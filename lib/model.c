@@ -24,6 +24,8 @@ enum dimension {
     INNER_TWICE,
     HEAD,
     EXPERTS,
+    SHARED,
+    ONE,
 };
 static const enum dimension role_shape[ROLE_COUNT][2] = {
     [ROLE_EMBEDDING] = {VOCAB, WIDTH},
@@ -59,6 +61,11 @@ static const enum dimension role_shape[ROLE_COUNT][2] = {
     [ROLE_EXPERT_GATE] = {INNER, HIDDEN},
     [ROLE_EXPERT_UP] = {INNER, HIDDEN},
     [ROLE_EXPERT_DOWN] = {HIDDEN, INNER},
+    [ROLE_SHARED_GATE] = {SHARED, HIDDEN},
+    [ROLE_SHARED_UP] = {SHARED, HIDDEN},
+    [ROLE_SHARED_DOWN] = {HIDDEN, SHARED},
+    [ROLE_SHARED_ROUTER] = {ONE, HIDDEN},
+    [ROLE_HEAD_BIAS] = {VOCAB, NONE},
     [ROLE_MLP_POST_NORM] = {HIDDEN, NONE},
     [ROLE_FINAL_NORM_BIAS] = {HIDDEN, NONE},
     [ROLE_PROJECT_OUT] = {WIDTH, HIDDEN},
@@ -100,15 +107,16 @@ static const struct {
     {"query_pre_attn_scalar", NAN, READS_QUERY_SCALAR},
     {"partial_rotary_factor", 1, READS_PARTIAL},
     {"rotary_pct", 1, READS_PARTIAL},
-    {"num_local_experts", 0, READS_EXPERTS},
-    {"num_experts", 0, 0},
+    {"num_local_experts", 0, READS_EXPERTS | READS_MIXTURE},
+    {"num_experts", 0, READS_MIXTURE},
     {"use_qk_norm", 0, 0},
     {"qk_norm", 0, 0},
+    {"qk_layernorm", 0, 0},
     {"clip_qkv", NAN, 0},
     {"no_rope_layers", NAN, 0},
     {"use_bidirectional_attention", 0, 0},
     {"use_parallel_residual", 0, READS_PARALLEL},
-    {"parallel_attn", 0, 0},
+    {"parallel_attn", 0, READS_FALCON},
     {"scale_attn_by_inverse_layer_idx", 0, READS_SCALING},
     {"alibi", 0, 0},
     {"quantization_config", NAN, 0},
@@ -118,7 +126,7 @@ static const struct {
 
 static int family_unknown(const char *name, struct error *e)
 {
-    char known[256] = "";
+    char known[512] = "";
     const struct model_family *f = NULL;
     for (size_t i = 0, n = 0; (f = family_at(i)) && n < sizeof known; i++)
         n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", f->name);
@@ -132,6 +140,10 @@ static int check_refused(const struct model *m, const json_t *config, struct err
         if (!v || json_is_null(v) || json_is_false(v) || (m->family->reads & refused_keys[i].reads))
             continue;
         if (json_is_number(v) && json_number_value(v) == refused_keys[i].neutral)
+            continue;
+        /* Qwen's mixtures carry the length of a window that they do not use. */
+        if ((m->family->reads & READS_MIXTURE) && refused_keys[i].reads == READS_WINDOW &&
+            !json_is_true(json_object_get(config, "use_sliding_window")))
             continue;
         return error_set(e, "config key \"%s\" is set, and what it does is not computed here",
                          refused_keys[i].key);
@@ -359,12 +371,59 @@ static int get_cap(const json_t *config, const char *key, double other, double *
     return 0;
 }
 
+/* Qwen's mixtures: every layer must be one. */
+static int parse_mixture(struct model *m, const json_t *config, struct error *e)
+{
+    int64_t step = 1;
+    bool whole = false, bias = true;
+    if (json_get_integer_or(config, "decoder_sparse_step", 0, INT32_MAX, 1, &step, e) ||
+        json_get_bool_or(config, "norm_topk_prob", false, &whole, e) ||
+        json_get_bool_or(config, "qkv_bias", true, &bias, e))
+        return -1;
+    if (step != 1 || json_array_size(json_object_get(config, "mlp_only_layers")))
+        return error_set(e, "decoder_sparse_step or mlp_only_layers: layers without experts among "
+                            "those with them are not computed here");
+    if (!bias)
+        return error_set(e, "qkv_bias is false, which is not computed here");
+    m->experts_whole = !whole;
+    if (model_has_role(m, ROLE_SHARED_GATE))
+        return get_size_or(config, "shared_expert_intermediate_size", 1 << 24, 5632,
+                           &m->shared_inner, e);
+    return 0;
+}
+
+static int parse_falcon(struct model *m, const json_t *config, struct error *e)
+{
+    bool new = false, multi = true, parallel = true, bias = false;
+    int64_t norms = 2;
+    if (json_get_bool_or(config, "new_decoder_architecture", false, &new, e) ||
+        json_get_bool_or(config, "multi_query", true, &multi, e) ||
+        json_get_bool_or(config, "parallel_attn", true, &parallel, e) ||
+        json_get_bool_or(config, "bias", false, &bias, e) ||
+        json_get_integer_or(config, "num_ln_in_parallel_attn", 1, 2, new ? 2 : 1, &norms, e))
+        return -1;
+    m->kv_heads = multi ? 1 : m->heads;
+    if (new && get_size_or(config, "num_kv_heads", 1 << 16, m->heads, &m->kv_heads, e))
+        return -1;
+    if (m->heads % m->kv_heads)
+        return error_set(e, "num_attention_heads %zu is not a multiple of num_kv_heads %zu", m->heads,
+                         m->kv_heads);
+    m->attention_bias = m->mlp_bias = bias;
+    m->place = new || parallel ? PLACE_PARALLEL : PLACE_BEFORE;
+    m->norm_names = m->place == PLACE_BEFORE ? NORMS_SERIAL
+                    : new && norms == 2      ? NORMS_TWO
+                                             : NORMS_ONE;
+    return 0;
+}
+
 static int parse_switches(struct model *m, const json_t *config, struct error *e)
 {
     const struct model_family *f = m->family;
     bool before = true, parallel = true, drop_final = false, scaled = true, bias = true;
     const char *name = json_get_string_or(config, f->key.activation, f->activation);
     size_t i = 0;
+    if (f->legacy_gelu && !strcmp(name, "gelu"))
+        name = f->legacy_gelu;
     m->activation = ACTIVATIONS;
     for (i = 0; i < sizeof activations / sizeof activations[0]; i++)
         if (!strcmp(activations[i].name, name))
@@ -398,14 +457,19 @@ static int parse_switches(struct model *m, const json_t *config, struct error *e
             return -1;
         m->place = parallel ? PLACE_PARALLEL : PLACE_BEFORE;
     }
-    if (f->reads & READS_EXPERTS) {
-        if (get_size_or(config, "num_local_experts", 4096, 8, &m->experts, e) ||
-            get_size_or(config, "num_experts_per_tok", 4096, 2, &m->experts_used, e))
+    if (f->experts) {
+        const bool local = json_object_get(config, "num_local_experts") || !(f->reads & READS_MIXTURE);
+        if (get_size_or(config, local ? "num_local_experts" : "num_experts", 4096, f->experts,
+                        &m->experts, e) ||
+            get_size_or(config, "num_experts_per_tok", 4096, f->experts_used, &m->experts_used, e) ||
+            ((f->reads & READS_MIXTURE) && parse_mixture(m, config, e)))
             return -1;
         if (m->experts_used > m->experts)
             return error_set(e, "num_experts_per_tok %zu is above num_local_experts %zu",
                              m->experts_used, m->experts);
     }
+    if ((f->reads & READS_FALCON) && parse_falcon(m, config, e))
+        return -1;
     if ((f->reads & READS_CAPS) &&
         (get_cap(config, "attn_logit_softcapping", f->attention_cap, &m->attention_cap, e) ||
          get_cap(config, "final_logit_softcapping", f->final_cap, &m->final_cap, e)))
@@ -429,8 +493,8 @@ static int parse_sizes(struct model *m, const json_t *config, struct error *e)
     const struct model_family *f = m->family;
     const bool reads = f->reads & READS_HEADS;
     if (get_size(config, f->key.hidden, 1 << 20, &m->hidden, e) ||
-        /* GPT-2's n_inner is usually null. */
-        (f->transposed
+        /* GPT-2's n_inner is usually null, Falcon's ffn_hidden_size not there. */
+        (f->transposed || (f->reads & READS_FALCON)
              ? get_size_or(config, f->key.inner, 1 << 24, 4 * m->hidden, &m->intermediate, e)
              : get_size(config, f->key.inner, 1 << 24, &m->intermediate, e)) ||
         get_size(config, f->key.layers, 1 << 16, &m->layers, e) ||
@@ -506,6 +570,12 @@ static bool is_present(const struct model *m, enum presence p)
         return m->norm_weights && m->final_norm;
     case WITH_PROJECTION:
         return m->width != m->hidden;
+    case WITH_FIRST_NORM:
+        return m->norm_names != NORMS_TWO;
+    case WITH_TWO_NORMS:
+        return m->norm_names == NORMS_TWO;
+    case WITH_SERIAL_NORMS:
+        return m->norm_names == NORMS_SERIAL;
     case UNLESS_TIED:
         return !m->tied;
     case NEVER:
@@ -611,6 +681,9 @@ static size_t dimension_size(const struct model *m, enum dimension d)
         return m->head_dim;
     case EXPERTS:
         return m->experts;
+    case SHARED:
+        return m->shared_inner;
+    case ONE:
     case NONE:
         break;
     }
@@ -732,7 +805,7 @@ bool model_role_is_before(enum model_role role)
 bool model_role_is_after(enum model_role role)
 {
     return role == ROLE_FINAL_NORM || role == ROLE_FINAL_NORM_BIAS || role == ROLE_PROJECT_OUT ||
-           role == ROLE_HEAD;
+           role == ROLE_HEAD_BIAS || role == ROLE_HEAD;
 }
 
 size_t model_layer_window(const struct model *m, size_t layer)
@@ -792,6 +865,9 @@ bool model_role_is_projection(enum model_role role)
     case ROLE_EXPERT_GATE:
     case ROLE_EXPERT_UP:
     case ROLE_EXPERT_DOWN:
+    case ROLE_SHARED_GATE:
+    case ROLE_SHARED_UP:
+    case ROLE_SHARED_DOWN:
         return true;
     default:
         return false;

@@ -49,9 +49,14 @@ enum model_role {
     ROLE_EXPERT_GATE, /* one expert's, like those of an MLP */
     ROLE_EXPERT_UP,
     ROLE_EXPERT_DOWN,
+    ROLE_SHARED_GATE, /* (shared inner, hidden): an MLP for every row beside the experts, */
+    ROLE_SHARED_UP,
+    ROLE_SHARED_DOWN,
+    ROLE_SHARED_ROUTER, /* (1, hidden): and the sigmoid of this times it */
     ROLE_MLP_POST_NORM,
     /* After them. */
     ROLE_FINAL_NORM_BIAS,
+    ROLE_HEAD_BIAS, /* (vocab), before the head */
     ROLE_PROJECT_OUT, /* (width, hidden) */
     ROLE_COUNT,
 };
@@ -61,6 +66,9 @@ enum norm_kind { NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER };
 /* Where norms stand: x += f(norm(x)); x = norm(x + f(x)); both parts of a block from the same x;
  * x += norm(f(norm(x))). */
 enum norm_place { PLACE_BEFORE, PLACE_AFTER, PLACE_PARALLEL, PLACE_SANDWICH };
+
+/* Falcon's: one norm a block; two for its two parts, or, one after another, for each. */
+enum norm_names { NORMS_ONE, NORMS_TWO, NORMS_SERIAL };
 
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
 
@@ -89,6 +97,9 @@ struct model {
     size_t window;                   /* keys that a query sees, its own included; 0: all */
     uint64_t sliding[MODEL_SLIDING_MAX / 64]; /* bit: the layer has the window */
     size_t experts, experts_used; /* 0: an MLP */
+    bool experts_whole; /* their weights are those of the softmax over all, not over the chosen */
+    size_t shared_inner; /* of the MLP beside the experts; 0: there is none */
+    enum norm_names norm_names;
     long bos, eos; /* ids or -1 */
     size_t stops;  /* ids that end a text: all that eos_token_id lists, eos first */
     long stop[MODEL_STOPS_MAX];

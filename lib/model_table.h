@@ -1,5 +1,5 @@
 /* The table of architectures: names of tensors and of configuration keys, defaults, and switches
- * for what differs in the arithmetic. Only model.c reads it. */
+ * for what differs in the arithmetic. Read by model.c, and by what writes configurations. */
 #ifndef KICK_MODEL_TABLE_H
 #define KICK_MODEL_TABLE_H
 
@@ -13,6 +13,9 @@ enum presence {
     WITH_NORM_WEIGHTS,   /* OPT's layer_norm_elementwise_affine */
     WITH_FINAL_NORM,     /* absent from OPT's form that norms after adding */
     WITH_PROJECTION,     /* embeddings narrower than the hidden size */
+    WITH_FIRST_NORM,     /* Falcon's one norm, or the first of those one after another, */
+    WITH_TWO_NORMS,      /* those of its two parts, */
+    WITH_SERIAL_NORMS,   /* the second of those one after another */
     UNLESS_TIED,         /* a copy in a tied checkpoint is ignored */
     NEVER,               /* may be in the file, means nothing */
 };
@@ -38,10 +41,13 @@ enum {
     READS_PARALLEL = 1 << 8,      /* use_parallel_residual */
     READS_OPT = 1 << 9,           /* do_layer_norm_before and the like */
     READS_SCALING = 1 << 10,      /* scale_attn_weights, scale_attn_by_inverse_layer_idx */
+    READS_MIXTURE = 1 << 11,      /* num_experts, norm_topk_prob … of Qwen; each layer has experts */
+    READS_FALCON = 1 << 12,       /* new_decoder_architecture, multi_query, parallel_attn, bias */
 };
 
 struct model_family {
     const char *name;                    /* model_type of config.json */
+    const char *models;                  /* which they are, for people */
     const char *prefix;                  /* of the names below that may be left out */
     const struct name_pattern *patterns; /* ended by name == NULL */
     struct {
@@ -54,6 +60,8 @@ struct model_family {
     double eps, theta, rotary_part;       /* theta 0: no rotary positions */
     size_t window;
     double attention_cap, final_cap, query_scalar;
+    size_t experts, experts_used;
+    const char *legacy_gelu; /* what "gelu" means in it; NULL: gelu */
 
     enum norm_kind norm;
     enum norm_place place;

@@ -34,6 +34,7 @@ static int take(struct network *n, const struct tensor *t, enum model_role role,
     case ROLE_POSITIONS:
         return block_take(&n->before, role, t, n->pool, e);
     case ROLE_FINAL_NORM_BIAS:
+    case ROLE_HEAD_BIAS:
     case ROLE_PROJECT_OUT:
         return forward_take(n->forward, role, t, e);
     case ROLE_FINAL_NORM:

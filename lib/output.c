@@ -219,6 +219,27 @@ int output_write(struct output *o, const void *data, size_t n, struct error *e)
     return 0;
 }
 
+int output_rewrite(struct output *o, uint64_t offset, const void *data, size_t n, struct error *e)
+{
+    const unsigned char *p = data;
+    if (!o->regular || o->is_stdout)
+        return error_set(e, "%s: is no file that can be written out of order; name one with -o",
+                         output_name(o));
+    if (output_flush(o, e))
+        return -1;
+    while (n) {
+        const ssize_t k = pwrite(o->fd, p, n, (off_t)offset);
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return failed(o, "write", e);
+        p += k;
+        n -= (size_t)k;
+        offset += (uint64_t)k;
+    }
+    return 0;
+}
+
 /* Gives an unnamed file a temporary name, which rename() can then put over an older file. */
 static int name_it(struct output *o, struct error *e)
 {

@@ -17,6 +17,8 @@ int output_open(struct output **out, const char *path, struct error *e);
 int output_write(struct output *o, const void *data, size_t n, struct error *e);
 /* Writes what is buffered. */
 int output_flush(struct output *o, struct error *e);
+/* Writes n bytes over those at `offset`, which are written already; regular files with a name only. */
+int output_rewrite(struct output *o, uint64_t offset, const void *data, size_t n, struct error *e);
 /* Flush, fsync, rename; for stdout flush and close. */
 int output_commit(struct output *o, struct error *e);
 /* From now on a regular file is to be found under `path`, in the same directory, in place of what is

@@ -314,6 +314,7 @@ static int take(struct pass *p, const struct tensor *t, enum model_role role, si
     case ROLE_POSITIONS:
         return enter(p, t, role, pool, e);
     case ROLE_FINAL_NORM_BIAS:
+    case ROLE_HEAD_BIAS:
     case ROLE_PROJECT_OUT:
         return forward_take(p->forward, role, t, e);
     case ROLE_FINAL_NORM:

@@ -119,6 +119,18 @@ bool tokenizer_adds_bos(const struct tokenizer *t)
     return t->facts.adds_bos;
 }
 
+bool tokenizer_style(const struct tokenizer *t, struct tokenizer_style *out)
+{
+    if (t->spm)
+        spm_style(t->spm, out);
+    return t->spm != NULL;
+}
+
+bool tokenizer_piece(const struct tokenizer *t, size_t id, struct tokenizer_piece *out)
+{
+    return t->spm && spm_piece(t->spm, id, out);
+}
+
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t n, struct token_ids *out,
                      struct error *e)
 {

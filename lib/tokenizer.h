@@ -9,6 +9,7 @@
 #ifndef KICK_TOKENIZER_H
 #define KICK_TOKENIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,21 @@ size_t tokenizer_size(const struct tokenizer *t);
 /* Ids of the special tokens, -1 where the tokenizer has none. */
 int32_t tokenizer_bos(const struct tokenizer *t);
 int32_t tokenizer_eos(const struct tokenizer *t);
+
+/* What a SentencePiece model says of itself and of a piece; false for other tokenizers, and beyond
+ * the last piece. */
+struct tokenizer_style {
+    bool unigram, dummy_prefix, remove_extra, rules; /* rules: it changes characters */
+    int32_t unknown;
+};
+struct tokenizer_piece {
+    const char *text; /* not ended by NUL */
+    size_t length;
+    float score;
+    int type; /* as in the file: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte */
+};
+bool tokenizer_style(const struct tokenizer *t, struct tokenizer_style *out);
+bool tokenizer_piece(const struct tokenizer *t, size_t id, struct tokenizer_piece *out);
 
 /* True if text gets a BOS at its start by the tokenizer's own rule: add_bos_token, else the
  * post-processor of tokenizer.json, else the family's custom (SentencePiece: yes). */

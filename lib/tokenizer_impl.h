@@ -210,6 +210,9 @@ int spm_encode(const struct spm *m, const char *text, size_t n, struct token_ids
 int spm_decode(const struct spm *m, const int32_t *ids, size_t n, struct buffer *text,
                struct error *e);
 
+void spm_style(const struct spm *m, struct tokenizer_style *out);
+bool spm_piece(const struct spm *m, size_t id, struct tokenizer_piece *out);
+
 struct hf;
 int hf_new(struct hf **out, const void *bytes, size_t n, const struct tokenizer_settings *settings,
            struct tokenizer_facts *facts, struct error *e);

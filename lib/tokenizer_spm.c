@@ -314,6 +314,21 @@ static const unsigned char *piece_text(const struct spm *m, size_t id)
     return m->texts.data + m->pieces[id].offset;
 }
 
+void spm_style(const struct spm *m, struct tokenizer_style *out)
+{
+    *out = (struct tokenizer_style){m->model_type == UNIGRAM, m->dummy_prefix, m->remove_extra,
+                                    m->rule_count != 0, m->unk};
+}
+
+bool spm_piece(const struct spm *m, size_t id, struct tokenizer_piece *out)
+{
+    if (id >= m->count)
+        return false;
+    const struct piece *p = &m->pieces[id];
+    *out = (struct tokenizer_piece){(const char *)piece_text(m, id), p->length, p->score, p->type};
+    return true;
+}
+
 struct scored {
     float score;
     uint32_t id;

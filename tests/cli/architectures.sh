@@ -10,7 +10,8 @@ kick-ingest-text -f ids ids.txt -o ids.kick || exit 1
 windows() { kick-eval-perplexity "$@" -d ids.kick --per-token | zstdcat | grep -a '^{"window"'; }
 shape() { kick-stream-show --compression "$1" | awk -v name="$2" '$1 == name { print $2 "x" $4 }'; }
 
-for name in llama mixtral_window phi3_partial_v5 gemma2_v5 opt_post gpt2_bare neox_serial; do
+for name in llama mixtral_window phi3_partial_v5 gemma2_v5 opt_post gpt2_bare neox_serial phi \
+    falcon_new qwen2_moe; do
     kick-ingest-model "$models/$name" -o m.kick || echo "not ok $name is ingested"
     windows m.kick >dense
     for pattern in "-s 0.5" "-p 2:4"; do
@@ -62,3 +63,12 @@ not_read opt_post 's/"do_layer_norm_before": false/"do_layer_norm_before": true/
 not_read opt_post 's/"word_embed_proj_dim": 10/"word_embed_proj_dim": 12/' 'embed_tokens.weight: its shape'
 not_read neox_serial 's/"hidden_size": 12/"hidden_size": 24/' 'by the config it is'
 not_read qwen3_window_v5 's/"model_type": "qwen3"/"model_type": "qwen2"/' '_norm.weight: a qwen2 model has no tensor of this name'
+not_read qwen2_moe 's/"decoder_sparse_step": 1/"decoder_sparse_step": 2/' 'layers without experts'
+not_read qwen2_moe 's/"shared_expert_intermediate_size": 14/"shared_expert_intermediate_size": 13/' \
+    'shared_expert.down_proj.weight: its shape is (12, 14)'
+not_read falcon 's/"alibi": false/"alibi": true/' '"alibi" is set'
+not_read falcon_new 's/"num_ln_in_parallel_attn": [a-z0-9]*/"num_ln_in_parallel_attn": 1/' 'by its config'
+not_read phi 's/"qk_layernorm": false/"qk_layernorm": true/' '"qk_layernorm" is set'
+check "all are listed" test "$(kick-ingest-model --list | sed 1d | wc -l)" -eq 15
+check "what is listed is what is known" grep -q "$(kick-ingest-model --list | sed 1d | awk '{ printf "%s%s", s, $1; s = ", " }')" \
+    <(changed llama 's/"model_type": "llama"/"model_type": "mamba"/'; kick-ingest-model c -o none.kick 2>&1)

@@ -2,6 +2,7 @@
 #include "golden.h"
 
 #include "gguf_model.h"
+#include "gguf_pack.h"
 #include "tokenizer.h"
 
 static void test_block_types(void **state)
@@ -40,6 +41,38 @@ static void test_block_types(void **state)
         free(bytes);
         golden_free(&want);
     }
+}
+
+/* Quantizing: the bytes of gguf-py. */
+static void test_packing(void **state)
+{
+    static const struct {
+        uint32_t number;
+        const char *name;
+    } list[] = {{GGUF_TYPE_F16, "F16"},   {GGUF_TYPE_BF16, "BF16"}, {GGUF_TYPE_Q4_0, "Q4_0"},
+                {GGUF_TYPE_Q4_1, "Q4_1"}, {GGUF_TYPE_Q5_0, "Q5_0"}, {GGUF_TYPE_Q5_1, "Q5_1"},
+                {GGUF_TYPE_Q8_0, "Q8_0"}};
+    (void)state;
+    if (!shared_path("goldens/gguf_quants"))
+        skip();
+    struct golden x = golden_npy(shared_path("goldens/gguf_quants/quantize_input.npy"));
+    for (size_t k = 0; k < sizeof list / sizeof *list; k++) {
+        const struct gguf_type *t = gguf_type(list[k].number);
+        char path[64], *want;
+        size_t n;
+        struct error e;
+        snprintf(path, sizeof path, "goldens/gguf_quants/quantize_%s.bin", list[k].name);
+        assert_done(file_read(shared_path(path), 1 << 20, &want, &n, &e), e);
+        assert_int_equal(x.count / t->block * t->bytes, n);
+        uint8_t *got = malloc(n);
+        gguf_pack(list[k].number, (const float *)x.data, x.count, got);
+        for (size_t i = 0; i < n; i++)
+            if (got[i] != (uint8_t)want[i])
+                fail_msg("%s: byte %zu is %d, not %d", list[k].name, i, got[i], (uint8_t)want[i]);
+        free(got);
+        free(want);
+    }
+    golden_free(&x);
 }
 
 /* Hostile files: as the list says, and each refused for a reason of its own. */
@@ -149,7 +182,7 @@ static void test_models(void **state)
         {"spm", "eos_token_id", "[2,3]", "ab!", {7, 6, 0}},
         {"bpe", "rope_scaling",
          "{\"rope_type\":\"llama3\",\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
-         "\"original_max_position_embeddings\":8192}", " abab!", {8, 7, 0}},
+         "\"original_max_position_embeddings\":8192.0}", " abab!", {8, 7, 0}},
     };
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -220,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_block_types),
+        cmocka_unit_test(test_packing),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_row_order),
         cmocka_unit_test(test_malformed),

@@ -5,7 +5,8 @@ Each NAME/ holds config.json, model.safetensors and golden.json: three sequences
 negative log-likelihood of each token after the first, and a greedy run, by transformers (eager
 attention, float32, one thread). Weights are rounded to the stored type first. Needs torch,
 transformers, safetensors and numpy; the files themselves were made with torch 2.9.1 and
-transformers 5.23.0.
+transformers 5.23.0, those of Gemma, Phi, Falcon and
+Qwen's mixtures with 5.24.0.
 
   make-models.py FOLDER [NAME ...]
 """
@@ -38,6 +39,12 @@ def plain(**k):
 
 GPT2 = dict(vocab_size=64, n_embd=12, n_layer=2, n_head=2, n_positions=80, bos_token_id=1,
             eos_token_id=2, attn_implementation="eager")
+
+
+def falcon(**k):
+    d = plain(**k)
+    del d["intermediate_size"]
+    return d
 
 
 def opt(**k):
@@ -91,6 +98,20 @@ MODELS = {
     "neox_serial": ("GPTNeoX", plain(use_parallel_residual=False, rotary_pct=1.0,
                                      attention_bias=False), "float16", "4",
                     {"neox_buffers": True}),
+    "gemma": ("Gemma", base(head_dim=8, num_attention_heads=3, num_key_value_heads=1), "bfloat16", "4",
+              {"set": {"hidden_act": "gelu"}}),
+    "phi": ("Phi", base(partial_rotary_factor=0.4, num_key_value_heads=2, head_dim=6), "float16", "4", {}),
+    "phi_v5": ("Phi", base(hidden_size=24, num_attention_heads=3), "float16", "5", {}),
+    "falcon": ("Falcon", falcon(), "bfloat16", "4", {}),
+    "falcon_new": ("Falcon", falcon(new_decoder_architecture=True, num_kv_heads=2,
+                                    num_attention_heads=6, ffn_hidden_size=20), "bfloat16", "5", {}),
+    "falcon_one": ("Falcon", falcon(new_decoder_architecture=True, num_kv_heads=3, num_attention_heads=3,
+                                    num_ln_in_parallel_attn=1, tie_word_embeddings=False), "bfloat16", "4", {}),
+    "falcon_serial": ("Falcon", falcon(parallel_attn=False, multi_query=False, bias=True), "bfloat16", "4", {}),
+    "qwen2_moe": ("Qwen2Moe", base(num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8,
+                                   shared_expert_intermediate_size=14), "bfloat16", "4", {}),
+    "qwen3_moe_v5": ("Qwen3Moe", base(num_experts=5, num_experts_per_tok=2, moe_intermediate_size=10,
+                                      head_dim=8, norm_topk_prob=True, experts_implementation="eager"), "bfloat16", "5", {}),
     "neox_v5": ("GPTNeoX", plain(hidden_act="gelu_fast", num_attention_heads=3, tie_word_embeddings=True,
                                  rope_parameters={"rope_type": "linear", "factor": 2.0,
                                                   "rope_theta": 5000.0,
@@ -126,7 +147,7 @@ def make(folder, name):
         for key, p in model.named_parameters():
             scale = 0.5 if p.dim() == 1 or "embed" in key or "wte" in key else 1.5 / p.shape[-1] ** .5
             p.copy_(torch.randn_like(p) * scale)
-            if p.dim() == 1 and "bias" not in key and family != "Gemma2":
+            if p.dim() == 1 and "bias" not in key and not family.startswith("Gemma"):
                 p.add_(1)
             p.copy_(p.to(getattr(torch, dtype)).float())
     path = os.path.join(folder, name)
@@ -153,6 +174,7 @@ def make(folder, name):
         config_json = json.load(f)
     if style == "4":
         old_style(config_json)
+    config_json.update(change.get("set", {}))
     if "no_layer_types" in change:
         config_json.pop("layer_types", None)
     with open(os.path.join(path, "config.json"), "w") as f:
