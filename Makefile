@@ -4,6 +4,7 @@
 #   make test     the fast tests       make test-long   fuzzing, sanitizers, emulation, LibreOffice
 #   make report   every figure into reports/out/ (MODELS=..., DATA=..., PLAN=...)
 #   make bench    measurements         make install PREFIX= DESTDIR=     make uninstall clean
+#   make fuzz     TIME=60 (seconds a target)
 #   make dist     the sources as build/kick-VERSION.tar.gz
 # SAN=1 builds with AddressSanitizer and UndefinedBehaviorSanitizer into build/san.
 
@@ -105,6 +106,26 @@ fuzz-targets: $(FUZZ_TARGETS)
 $(FUZZ_TARGETS): $(BUILD)/tests/fuzz-%: $(BUILD)/tests/fuzz/%.o $(FUZZ_MAIN) $(BUILD)/libkick.a
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(FLAGS) -o $@ $^ $(LDFLAGS) $(pkg_libs)
+
+# A program's standard input as a fuzz target: its main() has another name (tests/long/stdin.bash).
+STDIN_TARGETS := $(patsubst %,$(BUILD)/tests/stdin-%,$(filter-out kick kick-bench,$(notdir $(PROGRAMS))))
+$(BUILD)/stdin/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(FLAGS) -Dmain=program_main -Wno-missing-prototypes $(pkg_cflags) -c -o $@ $<
+define stdin_rule
+$(BUILD)/tests/stdin-$(call program_name,$(1)): $(BUILD)/stdin/$(basename $(1)).o $(BUILD)/tests/fuzz/stdin/stdin.o $(FUZZ_MAIN) $(BUILD)/libkick.a
+	@echo "  LD $$@"
+	@$$(CC) $$(CFLAGS) $$(FLAGS) -o $$@ $$^ $$(LDFLAGS) $$(pkg_libs)
+endef
+$(foreach s,$(PROGRAM_SOURCES),$(eval $(call stdin_rule,$(s))))
+.PHONY: stdin-targets
+stdin-targets: $(STDIN_TARGETS)
+
+# Each target for TIME seconds; ONLY=NAME: one of them.
+TIME ?= 60
+.PHONY: fuzz
+fuzz: programs unit-tests
+	@KICK_FUZZ_SECONDS=$(TIME) KICK_FUZZ_ONLY='$(ONLY)' tests/run $(BUILD) tests/long/fuzz.sh
 
 # What tests need made: random checkpoints, damaged files.
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(BUILD)/libkick.a

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "memory.h"
+#include "utf8.h"
 
 static int open_regular(const char *path, struct stat *st, struct error *e)
 {
@@ -132,10 +133,22 @@ char *path_base(const char *path, struct error *e)
     size_t start = n;
     while (start > 0 && path[start - 1] != '/')
         start--;
-    char *p = strndup(path + start, n - start);
-    if (!p)
-        error_set(e, "no memory for a file name");
-    return p;
+    const char *base = path + start;
+    char *out = memory_new(3 * (n - start) + 1, 1, "a file name", e);
+    for (size_t left = n - start, k = 0; out && left;) {
+        const size_t good = utf8_check(base, left);
+        memcpy(out + k, base, good);
+        k += good;
+        base += good;
+        left -= good;
+        if (left) { /* one byte that is none of a character */
+            snprintf(out + k, 4, "%%%02X", (unsigned char)*base);
+            k += 3;
+            base++;
+            left--;
+        }
+    }
+    return out;
 }
 
 bool path_is_directory(const char *path)

@@ -24,7 +24,8 @@ int file_temporary(const char **folder, struct error *e);
 
 /* "dir/name" in a malloc'ed string; NULL with e filled. */
 char *path_join(const char *dir, const char *name, struct error *e);
-/* Last part of a path, trailing slashes ignored, malloc'ed. */
+/* Last part of a path, trailing slashes ignored, malloc'ed; bytes that are not UTF-8 as %XX, since names
+ * go into streams. */
 char *path_base(const char *path, struct error *e);
 bool path_is_directory(const char *path);
 bool path_exists(const char *path);

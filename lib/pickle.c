@@ -228,7 +228,7 @@ static int unmark(struct pickle *p, size_t *first, struct error *e)
 static int gather(struct pickle *p, enum pickle_kind kind, size_t first, struct error *e)
 {
     struct pickle_items *t = items_new(p, e);
-    if (!t || items_append(p, t, p->stack + first, p->depth - first, e))
+    if (!t || items_append(p, t, p->depth > first ? p->stack + first : NULL, p->depth - first, e))
         return -1;
     p->depth = first;
     return push(p, (struct pickle_value){.kind = kind, .items = t}, e);

@@ -1,9 +1,4 @@
-/* Fuzzing of streams. The first byte is 0: the rest is a stream as it is. Else it is frames, each two
- * bytes of length and its content, which are compressed here: behind zstd's checksums, which random
- * changes never pass. */
-#include <string.h>
-#include <zstd.h>
-
+/* Fuzzing of streams, as fuzz_stream() makes them. */
 #include "file.h"
 #include "pool.h"
 #include "stream.h"
@@ -53,31 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static struct pool *pool;
     static unsigned char packed[1 << 21];
-    static ZSTD_CCtx *z;
     char path[64];
-    size_t length = 0;
-    if (!z) {
-        z = ZSTD_createCCtx();
-        ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
-        if (!z || pool_new(&pool, 2, NULL))
-            abort();
-    }
-    if (!n || n > 1 << 20)
+    if (!pool && pool_new(&pool, 2, NULL))
+        abort();
+    const size_t length = fuzz_stream(data, n, packed, sizeof packed);
+    if (!length)
         return 0;
-    if (data[0] == 0) {
-        length = n - 1;
-        memcpy(packed, data + 1, length);
-    }
-    for (size_t at = 1; data[0] && at + 2 <= n;) {
-        size_t k = (size_t)data[at] | (size_t)data[at + 1] << 8;
-        at += 2;
-        k = k < n - at ? k : n - at;
-        size_t m = ZSTD_compress2(z, packed + length, sizeof packed - length, data + at, k);
-        if (ZSTD_isError(m))
-            break;
-        length += m;
-        at += k;
-    }
     int fd = fuzz_file(packed, length, path);
     read_all(path, data[0] & 2 ? pool : NULL);
     close(fd);
