@@ -910,7 +910,7 @@ static int begin(struct load *l, struct error *e)
                          database, (long long)version, DATABASE_VERSION, DATABASE_OLDEST,
                          version > DATABASE_VERSION ? "use a newer kick, or start a new file"
                                                     : "start a new file");
-    } else if (version < DATABASE_VERSION && upgrade(l, e)) {
+    } else if (version < DATABASE_VERSION && (upgrade(l, e) || execute(l, compare_tables_sql, e))) {
         return -1;
     }
     for (int i = 0; i < STATEMENTS; i++)
