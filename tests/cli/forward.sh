@@ -34,7 +34,7 @@ check "with one window for each row" test "$(summary want.kick windows)" -eq 3
 check "and scores all ids but the first" test "$(summary want.kick scored)" -eq 16
 
 # A small limit on memory sends the activations, 25 MB here, to a file.
-seq 1 100000 | awk '{ printf "%d%s", $1 * 7 % 500 + 3, $1 % 500 ? " " : "\n" }' >many.txt
+seq 1 100000 | awk '{ printf "%d%s", $1 * 7 % 499 + 3, $1 % 500 ? " " : "\n" }' >many.txt
 kick-ingest-text -f ids many.txt -o many.kick
 kick-eval-perplexity m.kick -d many.kick -o a.kick
 TMPDIR=$work kick-eval-perplexity m.kick -j1 --mem-max 40M -d many.kick -o b.kick
