@@ -54,8 +54,8 @@ programs: $(PROGRAMS)
 unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
-%_avx2.o: FLAGS += -mavx2 -mfma -mf16c
-%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c
+%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt
+%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -182,7 +182,7 @@ READERS = $(foreach r,freebaseqa mmlu triviaqa cnndm mtbench tasks,$(if $(wildca
 reader_operand = $(if $(filter mmlu cnndm,$(1)),$(DATA)/$(1),$(firstword $(sort $(wildcard $(DATA)/$(1)/*.json*)) $(wildcard $(DATA)/$(1)/qa/*dev.json)))
 reader_options = $(if $(filter triviaqa,$(1)),$(if $(wildcard $(DATA)/triviaqa/evidence/.),--evidence $(DATA)/triviaqa/evidence))
 FIGURE_FOLDERS = $(patsubst %/figure.json,%,$(wildcard reports/*/figure.json $(if $(FIGURES),$(FIGURES)/*/figure.json)))
-figure_files = $(foreach s,svg pdf png csv md,$(OUT)/$(notdir $(1)).$(s))
+figure_files = $(foreach s,svg pdf png csv md tex,$(OUT)/$(notdir $(1)).$(s))
 # Many small jobs run best with one thread each; a single one takes all cores.
 threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
 # One line of progress, on a terminal only.
@@ -244,32 +244,46 @@ $(READERS:%=$(OUT)/data/%.source): $(OUT)/data/%.source: FORCE
 $(READERS:%=$(OUT)/data/%.kick): $(OUT)/data/%.kick: $(OUT)/data/%.source $$(OUT)/stamps/ingest-$$* $$(wildcard $$(call reader_operand,$$*))
 	@$(say) kick ingest-$* -q $(call reader_options,$*) $(call reader_operand,$*) -o $@
 
-$(OUT)/report.db: $(RESULTS) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
-	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS)) \
-	xargs cat <$(OUT)/results.list | kick analyze-load -q -D $@.new && mv $@.new $@
+# Verdicts of an LLM judge, made elsewhere from requests/ (judge-verdict), are loaded with the rest.
+VERDICTS = $(sort $(wildcard $(OUT)/verdicts/*.kick))
+$(OUT)/report.db: $(RESULTS) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
+	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS) $(VERDICTS)) \
+	xargs cat <$(OUT)/results.list | kick analyze-load -q -D $@.new; \
+	$(if $(REQUESTS),kick analyze-load -q -D $@.new $(REQUESTS);) \
+	kick analyze-compare -q -D $@.new; kick analyze-claims -q -D $@.new -o $(OUT)/claims.txt; mv $@.new $@
 
 define figure_rule
 $(foreach s,svg pdf png,$(OUT)/$(notdir $(1)).$(s)): $(OUT)/report.db $(OUT)/stamps/render-chart $(wildcard $(1)/*)
 	@$$(say) kick render-chart -q -D $$< $(1) -o $$@
-$(OUT)/$(notdir $(1)).csv: $(OUT)/report.db $(OUT)/stamps/render-table $(wildcard $(1)/*)
-	@$$(say) kick render-table -q -f csv -D $$< $(1) -o $$@
-$(OUT)/$(notdir $(1)).md: $(OUT)/report.db $(OUT)/stamps/render-table $(wildcard $(1)/*)
-	@$$(say) kick render-table -q -f md -D $$< $(1) -o $$@
+$(foreach s,csv md tex,$(OUT)/$(notdir $(1)).$(s)): $(OUT)/report.db $(OUT)/stamps/render-table $(wildcard $(1)/*)
+	@$$(say) kick render-table -q -f $$(subst .,,$$(suffix $$@)) -D $$< $(1) -o $$@
 endef
 $(foreach f,$(FIGURE_FOLDERS),$(eval $(call figure_rule,$(f))))
 
-$(OUT)/report.xlsx: $(OUT)/report.db $(OUT)/stamps/render-workbook $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
-	@$(say) kick render-workbook -q -D $< $(FIGURE_FOLDERS) -o $@
+# Figures as one reads them: the headline and the overview first, 2 before 14.
+FIRST = figure-headline figure-break-points
+READING_ORDER = $(foreach n,$(FIRST),$(filter %/$(n),$(FIGURE_FOLDERS))) \
+	$(shell printf '%s\n' $(filter-out $(FIRST:%=reports/%),$(FIGURE_FOLDERS)) | LC_ALL=C sort -V)
+FIGURE_FILES = $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
+$(OUT)/report.xlsx: $(OUT)/report.db $(OUT)/stamps/render-workbook $(FIGURE_FILES)
+	@$(say) kick render-workbook -q -D $< $(READING_ORDER) -o $@
 
-# Figures as one reads them: the headline first, 2 before 14.
-READING_ORDER = $(filter %/figure-headline,$(FIGURE_FOLDERS)) $(shell printf '%s\n' $(filter-out %/figure-headline,$(FIGURE_FOLDERS)) | LC_ALL=C sort -V)
-$(OUT)/report.html: $(OUT)/report.db $(OUT)/stamps/render-page $(foreach f,$(FIGURE_FOLDERS),$(wildcard $(f)/*))
+$(OUT)/report.html $(OUT)/report.pdf: $(OUT)/report.db $(OUT)/stamps/render-page $(FIGURE_FILES)
 	@$(say) kick render-page -q -D $< --title 'Compressed models, re-evaluated' $(READING_ORDER) -o $@
 
+$(OUT)/methods.tex $(OUT)/references.bib: $(OUT)/report.db $(OUT)/stamps/render-table
+	@$(say) kick render-table -q -f $(basename $(@F)) -D $< -o $@
+
+REPORT = $(foreach f,report.html report.pdf report.xlsx methods.tex references.bib,$(OUT)/$(f)) \
+	$(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
 report: export PATH := $(abspath $(BUILD)/bin):$(PATH)
-report: $(OUT)/report.html $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f)))
-	@[ -t 2 ] && printf '\r\033[K' >&2 || true
-	@echo "The report is in $(OUT): report.html, report.xlsx, report.db, and each figure as svg, pdf, png, csv and md."
+report: $(REPORT)
+	@[ ! -t 2 ] || printf '\r\033[K' >&2
+	@echo "The report is in $(OUT):"
+	@echo "  report.html report.pdf report.xlsx    the whole of it: to look at, to print, to calculate with"
+	@echo "  figure-* table-*                      each as svg, pdf, png, csv, md and tex; methods.tex, references.bib"
+	@echo "  report.db results/                    every number, and the records that it comes from"
+	@echo "The paper's claims (claims.txt): $$(sed -E 's/^(holds|fails|cannot tell) .*/\1/' $(OUT)/claims.txt | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g')."
 
 # Times and host are in a stream of their own; report and database hold none.
 bench: programs

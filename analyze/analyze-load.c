@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "file.h"
 #include "fmath.h"
+#include "harness.h"
 #include "json.h"
 #include "memory.h"
 #include "query.h"
@@ -30,9 +31,12 @@ extern const char schema_sql[];
 /* Half the width of a 95 % interval in standard errors. */
 #define INTERVAL 1.96
 
-enum { BUSY_MILLISECONDS = 60000 };
+enum { BUSY_MILLISECONDS = 60000, FILE_MAX = 1 << 30 };
 
-enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, STATEMENTS };
+/* Operands that are not streams but what judge-request wrote. */
+#define REQUESTS_SUFFIX ".jsonl"
+
+enum statement { FIND, VARIANT, SAME_VARIANT, RESULT, FINISH, STEP, WINDOW, ITEM, METRIC, SCORE, PAIRED, REQUEST, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     [FIND] = "SELECT end_digest FROM result WHERE id = ?1",
@@ -53,6 +57,8 @@ static const char *const sql[STATEMENTS] = {
     [METRIC] = "INSERT INTO metric VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [SCORE] = "INSERT INTO score VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [PAIRED] = "INSERT INTO paired VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [REQUEST] = "INSERT INTO request VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET "
+                "judge = excluded.judge, system = excluded.system, prompt = excluded.prompt",
 };
 
 struct load {
@@ -361,16 +367,29 @@ static int load_window(struct load *l, const json_t *o, const char *id, struct e
     return insert(l, WINDOW, e);
 }
 
+/* What nothing here reads stays in the stream alone: it would be most of the database. */
+static void slim(json_t *o)
+{
+    static const char *const left[] = {"logprob", "option_logprob", "prompt_digest",
+                                       "prompt_tokens", "discipline"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        json_object_del(o, left[i]);
+}
+
 static int load_item(struct load *l, const json_t *o, const char *id, struct error *e)
 {
     static const char *const column[] = {"item",   "group",  "strict", "paper",
                                          "output", "finish", "tokens"};
     sqlite3_stmt *s = l->s[ITEM];
-    json_t *rest = json_copy((json_t *)o);
+    json_t *rest = json_deep_copy((json_t *)o), *turn;
+    size_t t;
     if (!rest)
         return error_set(e, "out of memory for a record");
     for (size_t i = 0; i < sizeof column / sizeof *column; i++)
         json_object_del(rest, column[i]);
+    slim(rest);
+    json_array_foreach (json_object_get(rest, "turns"), t, turn)
+        slim(turn);
     bind_text(s, 1, id);
     bind_text(s, 2, json_string_value(json_object_get(o, "item")));
     bind_text(s, 3, json_string_value(json_object_get(o, "group")));
@@ -386,10 +405,10 @@ static int load_item(struct load *l, const json_t *o, const char *id, struct err
 
 /* ---- scores ------------------------------------------------------------------------------------ */
 
-/* What is averaged over items: numbers of a record, or of its "scores". */
+/* What is averaged over items: numbers of a record; of a judge's record, its "scores" and how many
+ * tokens differ. (Means of other numbers are in the summary; intervals of them would take minutes.) */
 static const char *const rules[] = {
-    "strict",   "paper",    "contains",      "paper_output", "strict_norm", "letter",
-    "strict_f1", "paper_f1", "unique_tokens", "repetition",   NULL,
+    "strict", "paper", "contains", "paper_output", "strict_norm", "letter", NULL,
 };
 
 static int tally_value(struct tally *t, const json_t *o, const char *rule, const json_t *v,
@@ -412,10 +431,11 @@ static int tally_item(struct tally *t, const json_t *o, struct error *e)
     for (size_t i = 0; rules[i]; i++)
         if (tally_value(t, o, rules[i], json_object_get(o, rules[i]), e))
             return -1;
-    json_object_foreach (json_object_get(o, "scores"), quality, v)
+    json_t *scores = json_object_get(o, "scores");
+    json_object_foreach (scores, quality, v)
         if (tally_value(t, o, quality, v, e))
             return -1;
-    return 0;
+    return scores ? tally_value(t, o, "unique_tokens", json_object_get(o, "unique_tokens"), e) : 0;
 }
 
 static int load_scores(struct load *l, const struct tally *t, const char *id, struct error *e)
@@ -452,18 +472,20 @@ static const struct {
      "FROM window AS a JOIN window AS b ON b.result_id = ?2 AND b.window = a.window "
      "WHERE a.result_id = ?1 AND a.token_count > 1 AND b.token_count = a.token_count "
      "ORDER BY a.window"},
-#define PAIRED_ITEMS(value)                                                                         \
-    "WITH v AS (SELECT result_id, item, " value " AS x FROM item WHERE result_id IN (?1, ?2)) "    \
-    "SELECT b.x - a.x FROM v AS a JOIN v AS b ON b.result_id = ?2 AND b.item = a.item "             \
+#define PAIRED_ITEMS(a, b)                                                                          \
+    "SELECT " b " - " a " FROM item AS a JOIN item AS b ON b.result_id = ?2 AND b.item = a.item "   \
     "WHERE a.result_id = ?1 ORDER BY a.item"
-    {"strict", PAIRED_ITEMS("strict_score")},
-    {"paper", PAIRED_ITEMS("paper_score")},
+#define PAIRED_SCORES(quality)                                                                      \
+    PAIRED_ITEMS("json_extract(a.record, '$.scores." quality "')",                                  \
+                 "json_extract(b.record, '$.scores." quality "')")
+    {"strict", PAIRED_ITEMS("a.strict_score", "b.strict_score")},
+    {"paper", PAIRED_ITEMS("a.paper_score", "b.paper_score")},
     {"paper_excess", "SELECT paper_score - strict_score FROM item WHERE result_id = ?1 AND ?2 "
                      "IS NOT NULL ORDER BY item"},
-    {"coherence", PAIRED_ITEMS("json_extract(record, '$.scores.coherence')")},
-    {"consistency", PAIRED_ITEMS("json_extract(record, '$.scores.consistency')")},
-    {"fluency", PAIRED_ITEMS("json_extract(record, '$.scores.fluency')")},
-    {"relevance", PAIRED_ITEMS("json_extract(record, '$.scores.relevance')")},
+    {"coherence", PAIRED_SCORES("coherence")},
+    {"consistency", PAIRED_SCORES("consistency")},
+    {"fluency", PAIRED_SCORES("fluency")},
+    {"relevance", PAIRED_SCORES("relevance")},
 };
 
 static int pair_one(struct load *l, sqlite3_stmt *pairs, const char *id, const char *dense,
@@ -518,7 +540,8 @@ static int load_pairs(struct load *l, struct error *e)
         int rc = -1, step;
         if (sqlite3_prepare_v2(l->db, "SELECT d.result_id, d.dense_id FROM dense_result AS d JOIN "
                                       "result AS r ON r.id = d.result_id WHERE (r.task = "
-                                      "'perplexity') = (?1 = 0) ORDER BY 1, 2",
+                                      "'perplexity') = (?1 = 0) AND (r.judge IS NOT NULL) = (?1 > 3) "
+                                      "ORDER BY 1, 2",
                                -1, &list, NULL) == SQLITE_OK &&
             sqlite3_prepare_v2(l->db, paired_rules[i].pairs, -1, &pairs, NULL) == SQLITE_OK) {
             sqlite3_bind_int64(list, 1, (sqlite3_int64)i);
@@ -536,6 +559,23 @@ static int load_pairs(struct load *l, struct error *e)
             return -1;
     }
     return 0;
+}
+
+/* Runs that differ in their seed, as one (schema.sql: joined_score). */
+static int load_joined(struct load *l, struct error *e)
+{
+    return execute(
+        l,
+        "DELETE FROM joined_score; INSERT INTO joined_score "
+        "SELECT first_id, rule, part_kind, part, count(*), min(item_count), avg(mean), min(low), "
+        "max(high), min(interval) FROM "
+        "(SELECT f.id AS first_id, s.* FROM run AS u JOIN result AS r ON r.variant_id = u.variant_id"
+        " JOIN result AS f ON f.variant_id = u.first_variant_id AND f.task = r.task AND f.mode IS "
+        "r.mode AND f.judge IS r.judge AND f.data_digest = r.data_digest AND f.definition = "
+        "r.definition JOIN score AS s ON s.result_id = r.id "
+        "ORDER BY f.id, s.rule, s.part_kind, s.part, u.seed, r.id) "
+        "GROUP BY first_id, rule, part_kind, part",
+        e);
 }
 
 static int metric(struct load *l, const char *id, const char *name, double value, double stderror,
@@ -662,9 +702,104 @@ out:
     return rc;
 }
 
+/* What lm-evaluation-harness measured. An id stands for all that is said. */
+static int load_harness(struct load *l, const json_t *list, struct error *e)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (list, i, one) {
+        json_t *header = json_object_get(one, "header");
+        const char *id;
+        if (json_get_string(header, "id", &id, e))
+            return -1;
+        sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_TRANSIENT);
+        const bool known = sqlite3_step(l->s[FIND]) == SQLITE_ROW;
+        sqlite3_reset(l->s[FIND]);
+        l->known += known;
+        l->loaded += !known;
+        if (known)
+            continue;
+        if (load_header(l, header, id, e) ||
+            load_summary(l, json_object_get(one, "summary"), id, "", e))
+            return -1;
+        bind_text(l->s[FINISH], 1, id);
+        sqlite3_bind_int64(l->s[FINISH], 2, 1);
+        bind_text(l->s[FINISH], 3, id);
+        if (insert(l, FINISH, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* One question to a judge; "custom_id" is position:item. */
+static int load_request(struct load *l, const json_t *o, const char *name, struct error *e)
+{
+    const char *id, *judge, *text[2] = {NULL, NULL};
+    const json_t *body = json_object_get(o, "body"), *messages = json_object_get(body, "messages");
+    sqlite3_stmt *s = l->s[REQUEST];
+    if (json_get_string(o, "custom_id", &id, e) || json_get_string(body, "model", &judge, e))
+        return -1;
+    for (size_t i = 0; i < 2; i++)
+        if (json_get_string(json_array_get(messages, i), "content", &text[i], e))
+            return error_prefix(e, "message %zu", i + 1);
+    if (strncmp(id, "12:", 3) && strncmp(id, "21:", 3))
+        return error_set(e, "\"custom_id\" is \"%s\": judge-request writes 12:ITEM or 21:ITEM", id);
+    bind_text(s, 1, name);
+    bind_text(s, 2, id + 3);
+    sqlite3_bind_text(s, 3, id, 2, SQLITE_TRANSIENT);
+    bind_text(s, 4, judge);
+    bind_text(s, 5, text[0]);
+    bind_text(s, 6, text[1]);
+    return insert(l, REQUEST, e);
+}
+
+static int load_requests(struct load *l, const char *path, struct error *e)
+{
+    char *text = NULL, *name = NULL, *line, *next;
+    size_t n, count = 0;
+    int rc = -1;
+    if (file_read(path, FILE_MAX, &text, &n, e) || !(name = path_base(path, e)))
+        goto out;
+    name[strlen(name) - strlen(REQUESTS_SUFFIX)] = 0;
+    for (line = text; line < text + n; line = next) {
+        char *end = memchr(line, '\n', (size_t)(text + n - line));
+        end = end ? end : text + n;
+        next = end + 1;
+        count++;
+        json_t *o = json_parse(line, (size_t)(end - line), "a request", e);
+        int failed = !o || load_request(l, o, name, e);
+        json_decref(o);
+        if (failed) {
+            error_prefix(e, "%s: line %zu", path, count);
+            goto out;
+        }
+    }
+    rc = 0;
+out:
+    free(text);
+    free(name);
+    return rc;
+}
+
+static bool are_requests(const char *path)
+{
+    size_t n = strlen(path), m = strlen(REQUESTS_SUFFIX);
+    return n > m && !strcmp(path + n - m, REQUESTS_SUFFIX);
+}
+
 static int load_file(struct load *l, const char *path, struct error *e)
 {
+    if (are_requests(path))
+        return load_requests(l, path, e);
     struct stream_reader *r = NULL;
+    json_t *harness = NULL;
+    if (strcmp(path, "-") && harness_read(path, &harness, e))
+        return -1;
+    if (harness) {
+        const int failed = load_harness(l, harness, e);
+        json_decref(harness);
+        return failed ? error_prefix(e, "%s", path) : 0;
+    }
     if (stream_open(&r, path, "results", NULL, e))
         return -1;
     int more, rc = -1;
@@ -741,7 +876,7 @@ static int run(struct cli *c, struct error *e)
         cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
     }
     if (!rc && l.loaded)
-        rc = load_pairs(&l, e);
+        rc = load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
     if (!rc)
         rc = execute(&l, "COMMIT", e);
     for (int i = 0; i < STATEMENTS; i++)
@@ -759,7 +894,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "analyze-load",
-        .revision = 2,
+        .revision = 3,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
         .flags = CLI_OPERANDS | CLI_TEXT_OUT,

@@ -5,7 +5,7 @@
 -- a *_percent column (views only) from 0 to 100. NULL means: not applicable, or not finite.
 
 PRAGMA application_id = 1802068843; -- 'kick'
-PRAGMA user_version = 2;            -- raised whenever a reader of the old schema would go wrong
+PRAGMA user_version = 3;            -- raised whenever a reader of the old schema would go wrong
 
 -- One compressed, or dense, model.
 CREATE TABLE variant (
@@ -101,6 +101,33 @@ CREATE TABLE score (
     PRIMARY KEY (result_id, rule, part_kind, part)
 ) STRICT, WITHOUT ROWID;
 
+-- The same scores with the runs joined that differ in the seed of their calibration only: the mean of
+-- the runs; its interval reaches from the lowest end of theirs to the highest. Made anew by each load.
+CREATE TABLE joined_score (
+    result_id   TEXT NOT NULL REFERENCES result (id), -- of the first run
+    rule        TEXT NOT NULL,
+    part_kind   TEXT NOT NULL,
+    part        TEXT NOT NULL,
+    run_count   INTEGER NOT NULL CHECK (run_count > 0),
+    item_count  INTEGER NOT NULL,                     -- of one run
+    mean        REAL NOT NULL,
+    low         REAL,
+    high        REAL,
+    interval    TEXT NOT NULL,
+    PRIMARY KEY (result_id, rule, part_kind, part)
+) STRICT, WITHOUT ROWID;
+
+-- What an LLM judge is, or was, asked: the lines of judge-request.
+CREATE TABLE request (
+    name     TEXT NOT NULL, -- of the file
+    item     TEXT NOT NULL,
+    position TEXT NOT NULL CHECK (position IN ('12', '21')), -- 12: the judged answer is that of assistant 2
+    judge    TEXT NOT NULL, -- model to be asked
+    system   TEXT NOT NULL,
+    prompt   TEXT NOT NULL,
+    PRIMARY KEY (name, item, position)
+) STRICT, WITHOUT ROWID;
+
 -- The same items, or windows of text, of a variant and of its dense model.
 CREATE TABLE paired (
     result_id  TEXT NOT NULL REFERENCES result (id),
@@ -171,7 +198,16 @@ usual AS (
 SELECT c.id AS variant_id, c.sample_count, coalesce(c.sample_count = u.sample_count, 1) AS is_usual
 FROM counted AS c LEFT JOIN usual AS u ON u.checkpoint_id = c.checkpoint_id AND u.place = 1;
 
--- What every variant scored, in percent (but for counts), beside the dense model.
+-- Variants that differ in the seed of their calibration only are runs of one: which is the first?
+CREATE VIEW run AS
+SELECT id AS variant_id, seed,
+       first_value(id) OVER (PARTITION BY checkpoint_id, seedless ORDER BY seed, id) AS first_variant_id
+FROM (SELECT v.id, v.checkpoint_id,
+             (SELECT max(json_extract(s.value, '$.options.seed')) FROM json_each(v.steps) AS s) AS seed,
+             (SELECT group_concat(json_remove(s.value, '$.options.seed'), ';') FROM json_each(v.steps) AS s) AS seedless
+      FROM variant AS v);
+
+-- What every variant scored, runs joined, in percent (but for counts), beside the dense model.
 CREATE VIEW scores AS
 SELECT v.model, v.role,
        CASE r.task WHEN 'factoid' THEN 'Factoid QA' WHEN 'choice' THEN 'Multiple choice'
@@ -185,7 +221,7 @@ SELECT v.model, v.role,
             THEN v.method_label || ' g' || v.group_columns ELSE v.method_label END AS series,
        100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
        v.bits_per_weight, v.stored_bytes, c.sample_count, c.is_usual,
-       s.rule, s.part_kind, s.part, s.item_count, s.interval,
+       s.rule, s.part_kind, s.part, s.run_count, s.item_count, s.interval,
        s.mean, s.low, s.high, d.mean AS dense_mean, d.low AS dense_low, d.high AS dense_high,
        100 * s.mean AS percent, 100 * s.low AS low_percent, 100 * s.high AS high_percent,
        100 * d.mean AS dense_percent, 100 * d.low AS dense_low_percent, 100 * d.high AS dense_high_percent,
@@ -194,12 +230,12 @@ SELECT v.model, v.role,
        CASE v.method WHEN 'dense' THEN 0 WHEN 'magnitude' THEN 1 WHEN 'wanda' THEN 2 WHEN 'sparsegpt' THEN 3
                      WHEN 'rtn' THEN 4 WHEN 'gptq' THEN 5 WHEN 'awq' THEN 6 WHEN 'int8' THEN 7 ELSE 8 END AS method_order,
        r.id AS result_id, v.id AS variant_id, v.checkpoint_id
-FROM score AS s
+FROM joined_score AS s
 JOIN result AS r ON r.id = s.result_id
 JOIN variant AS v ON v.id = r.variant_id
 JOIN calibration AS c ON c.variant_id = v.id
 LEFT JOIN dense_result AS dr ON dr.result_id = r.id
-LEFT JOIN score AS d ON d.result_id = dr.dense_id AND d.rule = s.rule AND d.part_kind = s.part_kind AND d.part = s.part;
+LEFT JOIN joined_score AS d ON d.result_id = dr.dense_id AND d.rule = s.rule AND d.part_kind = s.part_kind AND d.part = s.part;
 
 -- Where each number comes from: one row a step of its history.
 CREATE VIEW provenance AS

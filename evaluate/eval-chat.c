@@ -14,7 +14,7 @@ enum { TURNS = 2 };
 static const char *data = NULL, *template = NULL;
 static long limit = 0, turns_max = TURNS;
 static bool keep_prompts = false;
-static struct generation_options g = {.batch = 32, .top_p = 1};
+static struct generation_options g = {.top_p = 1};
 
 static struct cli_option options[] = {
     {'d', "data", CLI_TEXT, &data, "DATA", "task stream to evaluate on (needed)"},

@@ -118,23 +118,24 @@ static int make_prompt(const struct work *w, const struct task_item *item, size_
     return append_question(b, item->json, false, e);
 }
 
-/* Branch r of q: the ids of prompt + text behind those that both have in common. */
-static int add_branch(const struct work *w, struct question *q, size_t r, const char *space,
-                      const char *text, struct error *e)
+/* Branch r of q: the ids of `prompt` (`before` ids) + text behind those that it has in common with
+ * the question's. */
+static int add_branch(const struct work *w, struct question *q, size_t r, struct buffer *prompt,
+                      size_t before, const char *space, const char *text, struct error *e)
 {
-    const size_t length = q->prompt.length;
+    const size_t length = prompt->length;
     struct token_ids *all = &q->own[r];
-    if (append(&q->prompt, space, e) || append(&q->prompt, text, e) ||
-        evaluation_encode(&w->v, (const char *)q->prompt.data, q->prompt.length, all, e))
+    if (append(prompt, space, e) || append(prompt, text, e) ||
+        evaluation_encode(&w->v, (const char *)prompt->data, prompt->length, all, e))
         return -1;
-    q->prompt.length = length;
+    prompt->length = length;
     size_t same = 0;
     while (same < q->ids.count && same < all->count && all->ids[same] == q->ids.ids[same])
         same++;
     if (same == all->count) /* nothing is left of the continuation */
         same = all->count ? all->count - 1 : 0;
     q->branch[r] = (struct pass_branch){0};
-    q->scored[r] = all->count > q->ids.count ? all->count - q->ids.count : 1;
+    q->scored[r] = all->count > before ? all->count - before : 1;
     if (all->count > w->room + 1 || same == 0) { /* the last id needs no position */
         token_ids_free(all);
         return 0;
@@ -150,17 +151,35 @@ static int add_branch(const struct work *w, struct question *q, size_t r, const 
     return 0;
 }
 
+/* An option behind a prompt of its own, which the question's prompt need not begin like. */
+static int add_own(const struct work *w, struct question *q, size_t i, const char *prompt,
+                   struct error *e)
+{
+    struct buffer text = {0};
+    struct token_ids ids = {0};
+    int result = -1;
+    if (!append(&text, prompt, e) &&
+        !evaluation_encode(&w->v, (const char *)text.data, text.length, &ids, e))
+        result = add_branch(w, q, i, &text, ids.count, "", q->option[i], e);
+    buffer_free(&text);
+    token_ids_free(&ids);
+    return result;
+}
+
 static int make_question(const struct work *w, const struct task_item *item, struct question *q,
                          struct error *e)
 {
     const json_t *rows = item->group ? json_object_get(w->v.tasks.shots, item->group) : NULL;
     const json_t *own = json_object_get(item->json, "continuations");
     const json_t *list = own ? own : json_object_get(item->json, "options");
+    const json_t *prompts = json_object_get(item->json, "prompts");
     int64_t answer;
     size_t i;
     q->count = json_array_size(list);
-    if (q->count < 2 || q->count > OPTIONS_MAX)
+    if (q->count < (own ? 1 : 2) || q->count > OPTIONS_MAX)
         return error_set(e, "it has %zu options; 2 to %d are understood", q->count, OPTIONS_MAX);
+    if (prompts && json_array_size(prompts) != q->count)
+        return error_set(e, "it has not as many \"prompts\" as options");
     if (json_get_integer(item->json, "answer", 0, (int64_t)q->count - 1, &answer, e))
         return -1;
     q->right = (long)answer;
@@ -182,9 +201,13 @@ static int make_question(const struct work *w, const struct task_item *item, str
         q->option[i] = json_string_value(one);
         if (!q->fits)
             continue;
-        if (q->letters && add_branch(w, q, i, " ", letter, e))
+        if (prompts && !json_is_string(json_array_get(prompts, i)))
+            return error_set(e, "its prompt %zu is not text", i);
+        if (q->letters && add_branch(w, q, i, &q->prompt, q->ids.count, " ", letter, e))
             return -1;
-        if (add_branch(w, q, q->letters + i, own ? "" : " ", q->option[i], e))
+        if (prompts ? add_own(w, q, i, json_string_value(json_array_get(prompts, i)), e)
+                    : add_branch(w, q, q->letters + i, &q->prompt, q->ids.count, own ? "" : " ",
+                                 q->option[i], e))
             return -1;
     }
     return 0;
@@ -195,7 +218,7 @@ static int make_question(const struct work *w, const struct task_item *item, str
 
 struct outcome {
     double ll[2 * OPTIONS_MAX];
-    bool has[2 * OPTIONS_MAX];
+    bool has[2 * OPTIONS_MAX], greedy; /* every id of the only option is the most likely one */
     int strict, strict_norm, letter, paper; /* chosen, -1: none (paper: another character) */
     char *text;
     size_t length, before;
@@ -219,19 +242,23 @@ static int greatest(const struct outcome *o, size_t first, size_t count, const d
 }
 
 static int score(struct work *w, size_t sequence, struct question *q, struct outcome *o,
-                 float *logits, double *nll, struct error *e)
+                 double *nll, int32_t *best, struct error *e)
 {
-    const size_t n = w->v.source.model.vocab;
     double bytes[OPTIONS_MAX];
-    for (size_t r = 0; r < q->letters + q->count; r++) {
+    int32_t next;
+    size_t at = 0;
+    if (pass_branches(w->pass, sequence, nll, q->count > 1 ? NULL : best, &next, e))
+        return -1;
+    for (size_t r = 0; r < q->letters + q->count; at += q->branch[r++].count) {
         const struct pass_branch *b = &q->branch[r];
         if (b->count == 0)
             continue;
-        if (pass_branch_nll(w->pass, sequence, r, nll, e))
-            return -1;
         const size_t from = b->count > q->scored[r] ? b->count - q->scored[r] : 0;
-        for (size_t i = from; i < b->count; i++)
-            o->ll[r] -= nll[i];
+        o->greedy = q->count == 1;
+        for (size_t i = from; i < b->count; i++) {
+            o->ll[r] -= nll[at + i];
+            o->greedy = o->greedy && best[at + i] == b->ids[i];
+        }
         o->has[r] = true;
     }
     for (size_t i = 0; i < q->count; i++) {
@@ -241,13 +268,7 @@ static int score(struct work *w, size_t sequence, struct question *q, struct out
     o->letter = q->letters ? greatest(o, 0, q->letters, NULL) : -1;
     o->strict = greatest(o, q->letters, q->count, NULL);
     o->strict_norm = greatest(o, q->letters, q->count, bytes);
-    if (pass_logits(w->pass, sequence, q->ids.count - 1, 1, logits, e))
-        return -1;
-    int32_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = (int32_t)i;
-    if (evaluation_decode(&w->v, q->ids.ids, q->ids.count, &best, 1, &o->text, &o->length,
+    if (evaluation_decode(&w->v, q->ids.ids, q->ids.count, &next, 1, &o->text, &o->length,
                           &o->before, e))
         return -1;
     const char last = o->length ? o->text[o->length - 1] : 0;
@@ -293,12 +314,18 @@ static json_t *sums_json(const struct sums *s)
                      (json_int_t)s->skipped);
 }
 
+/* Is what was chosen right? Where there is but one option, it must be what greedy decoding gives. */
+static bool is_right(const struct question *q, const struct outcome *o, int chosen)
+{
+    return chosen == q->right && (q->count > 1 || o->greedy);
+}
+
 static void sums_add(struct sums *s, const struct question *q, const struct outcome *o)
 {
     s->n++;
     s->skipped += o->strict < 0;
-    s->strict += o->strict >= 0 && o->strict == q->right;
-    s->strict_norm += o->strict >= 0 && o->strict_norm == q->right;
+    s->strict += is_right(q, o, o->strict);
+    s->strict_norm += o->strict >= 0 && is_right(q, o, o->strict_norm);
     s->lettered += o->letter >= 0;
     s->letter += o->letter >= 0 && o->letter == q->right;
     s->papered += q->letters && q->fits;
@@ -313,9 +340,9 @@ static int write_item(struct work *w, const struct task_item *item, const struct
     const bool fits = q->fits;
     if (!record ||
         (discipline && json_set(record, "discipline", json_string(discipline), e)) ||
-        json_set(record, "strict", right(o->strict >= 0, o->strict == q->right), e) ||
+        json_set(record, "strict", right(o->strict >= 0, is_right(q, o, o->strict)), e) ||
         json_set(record, "paper", right(fits && q->letters, o->paper == q->right), e) ||
-        json_set(record, "strict_norm", right(o->strict >= 0, o->strict_norm == q->right), e) ||
+        json_set(record, "strict_norm", right(o->strict >= 0, is_right(q, o, o->strict_norm)), e) ||
         json_set(record, "letter", right(o->letter >= 0, o->letter == q->right), e) ||
         json_set(record, "answer", letter_json((int)q->right), e) ||
         json_set(record, "chosen",
@@ -370,28 +397,30 @@ static int add_groups(json_t *summary, const json_t *groups, const struct sums *
 
 static int write_results(struct work *w, struct error *e)
 {
-    const struct model *m = &w->v.source.model;
     const size_t count = w->v.tasks.count;
     struct sums all = {0};
     size_t longest = 1, sequence = 0, disciplines = 0;
     json_t *by_discipline = json_object(), *summary = NULL;
     struct sums *discipline = memory_new(count, sizeof *discipline, "groups", e);
-    float *logits = memory_new(panel_size(m->vocab), sizeof *logits, "logits", e);
     double *nll = NULL;
+    int32_t *best = NULL;
     int result = -1;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t ids = 0;
         for (size_t r = 0; r < 2 * OPTIONS_MAX; r++)
-            if (w->list[i].branch[r].count > longest)
-                longest = w->list[i].branch[r].count;
+            ids += w->list[i].branch[r].count;
+        longest = ids > longest ? ids : longest;
+    }
     nll = memory_new(longest, sizeof *nll, "scores", e);
-    if (!discipline || !logits || !nll || !by_discipline)
+    best = memory_new(longest, sizeof *best, "scores", e);
+    if (!discipline || !nll || !best || !by_discipline)
         goto out;
     for (size_t i = 0; i < count; i++) {
         const struct task_item *item = &w->v.tasks.list[i];
         struct question *q = &w->list[i];
         struct outcome o = {.strict = -1, .strict_norm = -1, .letter = -1, .paper = -1};
         const char *name = task_text(item, "discipline");
-        int got = q->fits ? score(w, sequence++, q, &o, logits, nll, e) : 0;
+        int got = q->fits ? score(w, sequence++, q, &o, nll, best, e) : 0;
         if (!got) {
             sums_add(&all, q, &o);
             got = write_item(w, item, q, &o, e);
@@ -410,8 +439,8 @@ out:
     json_decref(summary);
     json_decref(by_discipline);
     free(discipline);
-    free(logits);
     free(nll);
+    free(best);
     return result;
 }
 

@@ -15,7 +15,7 @@
 static const char *data = NULL, *prompt_file = NULL;
 static long limit = 0;
 static bool keep_prompts = false;
-static struct generation_options g = {.batch = 32, .top_p = 1};
+static struct generation_options g = {.top_p = 1};
 
 static struct cli_option options[] = {
     {'d', "data", CLI_TEXT, &data, "DATA", "task stream to evaluate on (needed)"},
@@ -51,7 +51,11 @@ static int prepare(const struct evaluation *v, const struct task_item *item, con
     const size_t room = evaluation_room(v), n = a->ids.count;
     a->skip = n >= room;
     if (!a->skip) {
-        a->max_new = g.max_new ? (size_t)g.max_new : 2 * n;
+        int64_t own_max = 0;
+        if (json_object_get(item->json, "max_new") &&
+            json_get_integer(item->json, "max_new", 1, 1 << 24, &own_max, e))
+            goto out;
+        a->max_new = g.max_new ? (size_t)g.max_new : own_max ? (size_t)own_max : 2 * n;
         if (a->max_new > room - n)
             a->max_new = room - n;
     }
@@ -134,7 +138,7 @@ static int run(struct cli *c, struct error *e)
         evaluation_begin(
             &v, "factoid",
             json_pack("{s:s, s:s, s:I, s:f, s:f, s:s, s:s, s:s}", "prompt", template, "new_tokens",
-                      g.max_new ? "as given" : "twice the prompt's", "room",
+                      g.max_new ? "as given" : "the item's, else twice the prompt's", "room",
                       (json_int_t)evaluation_room(&v), "temperature", g.temperature, "top_p",
                       g.top_p, "strict", "an answer equals the first line, normalised", "contains",
                       "an answer is whole words of the output", "paper",
@@ -166,7 +170,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "eval-factoid",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "closed-book questions answered in free text",
                     .operand = "[MODEL]",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,

@@ -17,7 +17,7 @@
 static const char *data = NULL, *prompt_file = NULL, *mode = "open";
 static long limit = 0, characters = 3072, max_prompt = 0;
 static bool keep_prompts = false;
-static struct generation_options g = {.max_new = 32, .batch = 32, .top_p = 1};
+static struct generation_options g = {.max_new = 32, .top_p = 1};
 
 static struct cli_option options[] = {
     {'d', "data", CLI_TEXT, &data, "DATA", "task stream to evaluate on (needed)"},
@@ -50,8 +50,9 @@ struct asking {
 };
 
 /* Ids of the prompt with `bytes` bytes of the context; 1: they fit. */
-static int attempt(struct asking *a, size_t bytes, struct error *e)
+static int attempt(void *context, size_t bytes, struct error *e)
 {
+    struct asking *a = context;
     static const char *const names[] = {"context", "question"};
     const char kept = a->context[bytes];
     a->context[bytes] = 0;
@@ -69,37 +70,6 @@ static int attempt(struct asking *a, size_t bytes, struct error *e)
     if (evaluation_encode(a->v, (const char *)a->text.data, n, &a->ids, e))
         return -1;
     return a->ids.count <= a->budget;
-}
-
-/* The most characters of the context for which the prompt fits. Ids need not grow with every
- * character: after the bisection the next few are tried one by one. */
-static int fit(struct asking *a, size_t *kept, struct error *e)
-{
-    enum { BEYOND = 24 };
-    const size_t length = strlen(a->context);
-    size_t most = pytext_length(a->context, length), low = 0, got = 0;
-    most = most < (size_t)characters ? most : (size_t)characters;
-    int fits = attempt(a, pytext_prefix(a->context, length, most), e);
-    if (fits < 0)
-        return -1;
-    if (fits) {
-        *kept = most;
-        return 0;
-    }
-    for (size_t high = most; high - low > 1;) {
-        const size_t middle = low + (high - low) / 2;
-        if ((fits = attempt(a, pytext_prefix(a->context, length, middle), e)) < 0)
-            return -1;
-        *(fits ? &low : &high) = middle;
-    }
-    for (got = low; low < most && low < got + BEYOND; low++) {
-        if ((fits = attempt(a, pytext_prefix(a->context, length, low + 1), e)) < 0)
-            return -1;
-        if (fits)
-            got = low + 1;
-    }
-    *kept = got;
-    return attempt(a, pytext_prefix(a->context, length, got), e) < 0 ? -1 : 0;
 }
 
 static int prepare(const struct evaluation *v, const struct task_item *item, const char *template,
@@ -128,7 +98,7 @@ static int prepare(const struct evaluation *v, const struct task_item *item, con
         goto out;
     if (own) {
         result = answer_prompt(v, a, own, strlen(own), e);
-    } else if (!fit(&q, kept, e)) {
+    } else if (!evaluation_fit(q.context, (size_t)characters, attempt, &q, kept, e)) {
         result = answer_prompt(v, a, (const char *)q.text.data, q.text.length, e);
     }
     a->skip = a->ids.count > (own ? room - 1 : q.budget);

@@ -12,7 +12,7 @@
 static const char *data = NULL, *prompt_file = NULL, *template = NULL, *text_key = "story";
 static long limit = 0;
 static bool keep_prompts = false;
-static struct generation_options g = {.batch = 32, .top_p = 1};
+static struct generation_options g = {.top_p = 1};
 
 static struct cli_option options[] = {
     {'d', "data", CLI_TEXT, &data, "DATA", "task stream to evaluate on (needed)"},
@@ -34,51 +34,27 @@ struct asking {
     const char *instruction, *kind;
     char *story;
     size_t budget;
+    struct answer *answer;
 };
 
-/* Makes the prompt with `count` characters of the story; 1: it fits. */
-static int attempt(const struct asking *q, size_t count, struct answer *a, struct error *e)
+/* Makes the prompt with `bytes` bytes of the story; 1: it fits. */
+static int attempt(void *context, size_t bytes, struct error *e)
 {
     static const char *const names[] = {"kind", "story"};
-    const size_t at = pytext_prefix(q->story, strlen(q->story), count);
-    const char kept = q->story[at];
+    struct asking *q = context;
+    const char kept = q->story[bytes];
     struct buffer text = {0};
     int result = -1;
-    q->story[at] = 0;
+    q->story[bytes] = 0;
     const char *const values[] = {q->kind, q->story};
     if (!evaluation_fill(&text, q->instruction, names, values, 2, e)) {
         const struct chat_message list[] = {{"user", (const char *)text.data}};
-        answer_free(a);
-        result = answer_chat(q->v, a, q->format, list, 1, e);
+        answer_free(q->answer);
+        result = answer_chat(q->v, q->answer, q->format, list, 1, e);
     }
-    q->story[at] = kept;
+    q->story[bytes] = kept;
     buffer_free(&text);
-    return result ? -1 : a->ids.count <= q->budget;
-}
-
-/* As in eval-retrieval: bisection, then the next few one by one. */
-static int fit(const struct asking *q, struct answer *a, size_t *kept, struct error *e)
-{
-    enum { BEYOND = 24 };
-    size_t most = pytext_length(q->story, strlen(q->story)), low = 0, got;
-    int fits = attempt(q, most, a, e);
-    *kept = most;
-    if (fits)
-        return fits < 0 ? -1 : 0;
-    for (size_t high = most; high - low > 1;) {
-        const size_t middle = low + (high - low) / 2;
-        if ((fits = attempt(q, middle, a, e)) < 0)
-            return -1;
-        *(fits ? &low : &high) = middle;
-    }
-    for (got = low; low < most && low < got + BEYOND; low++) {
-        if ((fits = attempt(q, low + 1, a, e)) < 0)
-            return -1;
-        if (fits)
-            got = low + 1;
-    }
-    *kept = got;
-    return attempt(q, got, a, e) < 0 ? -1 : 0;
+    return result ? -1 : q->answer->ids.count <= q->budget;
 }
 
 static int prepare(const struct evaluation *v, const struct chat_format *format,
@@ -88,13 +64,13 @@ static int prepare(const struct evaluation *v, const struct chat_format *format,
     const char *story = task_text(item, text_key);
     const bool small = !item->group || !strcmp(item->group, "small");
     const size_t room = evaluation_room(v);
-    struct asking q = {v, format, instruction, small ? "story" : "news", NULL, 0};
+    struct asking q = {v, format, instruction, small ? "story" : "news", NULL, 0, a};
     if (!story)
         return error_set(e, "it has no \"%s\"", text_key);
     q.budget = room - (size_t)g.max_new;
     if (!(q.story = strdup(story)))
         return error_set(e, "no memory for a story");
-    const int result = fit(&q, a, kept, e);
+    const int result = evaluation_fit(story, SIZE_MAX, attempt, &q, kept, e);
     free(q.story);
     a->skip = a->ids.count > q.budget;
     return result;

@@ -36,16 +36,22 @@ static bool is_sample(const json_t *row)
     return has(row, "doc_id") && has(row, "arguments") && has(row, "doc");
 }
 
+/* An argument of a request in either of the two layouts: 0 the prompt, 1 the continuation (a text)
+ * or how to generate (an object). */
+static const json_t *argument(const json_t *row, size_t i, int which)
+{
+    const json_t *a = json_object_get(row, "arguments");
+    char key[32];
+    if (json_is_array(a))
+        return json_array_get(json_array_get(a, i), (size_t)which);
+    snprintf(key, sizeof key, "gen_args_%zu", i);
+    return json_object_get(json_object_get(a, key), which ? "arg_1" : "arg_0");
+}
+
 static const char *task_of(const json_t *row)
 {
-    if (is_sample(row)) {
-        const json_t *a = json_object_get(row, "arguments");
-        const json_t *first = json_is_array(a) ? json_array_get(a, 0)
-                                               : json_object_get(a, "gen_args_0");
-        const json_t *second =
-            json_is_array(first) ? json_array_get(first, 1) : json_object_get(first, "arg_1");
-        return json_is_string(second) ? "choice" : "factoid";
-    }
+    if (is_sample(row))
+        return json_is_object(argument(row, 0, 1)) ? "factoid" : "choice";
     if (has(row, "options choices"))
         return "choice";
     if (has(row, "turns"))
@@ -130,60 +136,115 @@ static int choice(json_t *item, const json_t *row, struct error *e)
     return copy(item, row, "discipline", "discipline", e);
 }
 
-/* An argument pair in either of the two layouts. */
-static const json_t *argument(const json_t *row, size_t i, int which)
+/* ---- lm-evaluation-harness ---------------------------------------------------------------------
+ */
+
+/* A request to generate: the gold answers are the target's texts, else the document's. */
+static int sample_generation(json_t *item, const json_t *row, struct error *e)
 {
-    const json_t *a = json_object_get(row, "arguments");
-    char key[32];
-    if (json_is_array(a))
-        return json_array_get(json_array_get(a, i), (size_t)which);
-    snprintf(key, sizeof key, "gen_args_%zu", i);
-    return json_object_get(json_object_get(a, key), which ? "arg_1" : "arg_0");
+    const json_t *how = argument(row, 0, 1), *target = json_object_get(row, "target");
+    json_t *until = json_object_get(how, "until"), *most = json_object_get(how, "max_gen_toks");
+    json_t *aliases = json_is_string(target) || json_is_array(target)
+                          ? ingest_strings(row, "target", e)
+                          : ingest_strings(json_object_get(row, "doc"), "answers answer aliases", e);
+    if (!aliases)
+        return -1;
+    if (json_object_set_new(item, "aliases", aliases) ||
+        (json_is_array(until) && json_object_set(item, "stop", until)) ||
+        (json_is_string(until) &&
+         json_object_set_new(item, "stop", json_pack("[O]", until))) ||
+        (json_is_integer(most) && json_integer_value(most) > 0 &&
+         json_object_set(item, "max_new", most)))
+        return error_set(e, "no memory for an item");
+    return 0;
+}
+
+/* Which of n options is right: the target's number; or the one option that is the target; or what
+ * "acc" says about the option of greatest log-likelihood. -1: it cannot be told. */
+static json_int_t sample_answer(const json_t *row, const json_t *list)
+{
+    const json_t *target = json_object_get(row, "target"), *one;
+    const json_t *scored = ingest_any(row, "filtered_resps");
+    const size_t n = json_array_size(list);
+    json_int_t found = -1;
+    size_t i, best = 0;
+    char *end = NULL;
+    if (n == 1)
+        return 0;
+    if (json_is_integer(target))
+        return json_integer_value(target) < (json_int_t)n ? json_integer_value(target) : -1;
+    const char *text = json_string_value(target);
+    const long number = text ? strtol(text, &end, 10) : -1;
+    if (text && end > text && !*end && number >= 0 && number < (long)n)
+        return number;
+    json_array_foreach(list, i, one)
+    {
+        const char *option = json_string_value(one);
+        if (text && !strcmp(option + strspn(option, " "), text + strspn(text, " "))) {
+            if (found >= 0)
+                break; /* all options end alike: the prompts differ */
+            found = (json_int_t)i;
+        }
+    }
+    if (i == n && found >= 0)
+        return found;
+    const json_t *acc = json_object_get(row, "acc");
+    if (!json_is_number(acc) || json_array_size(scored) < n)
+        return -1;
+    for (i = 0; i < n; i++) {
+        if (!json_is_number(json_array_get(json_array_get(scored, i), 0)))
+            return -1;
+        if (json_number_value(json_array_get(json_array_get(scored, i), 0)) >
+            json_number_value(json_array_get(json_array_get(scored, best), 0)))
+            best = i;
+    }
+    return json_number_value(acc) == 1 ? (json_int_t)best : n == 2 ? 1 - (json_int_t)best : -1;
+}
+
+/* Requests for log-likelihoods: the continuations are the options; where their prompts differ, each
+ * has its own. */
+static int sample_choice(json_t *item, const json_t *row, struct error *e)
+{
+    json_t *list = json_array(), *prompts = json_array();
+    const char *first = json_string_value(argument(row, 0, 0));
+    bool differ = false;
+    for (size_t i = 0;; i++) {
+        const json_t *next = argument(row, i, 1), *before = argument(row, i, 0);
+        const char *text = json_string_value(before);
+        if (!json_is_string(next) || !text || (i && !*text && *first))
+            break; /* an empty prompt: acc_mutual_info asks for the options once more, alone */
+        differ = differ || strcmp(text, first);
+        json_array_append(list, (json_t *)next);
+        json_array_append(prompts, (json_t *)before);
+    }
+    const json_int_t answer = sample_answer(row, list);
+    const size_t n = json_array_size(list);
+    int result = -1;
+    if (json_object_set_new(item, "continuations", list) ||
+        (differ && json_object_set(item, "prompts", prompts)) ||
+        json_object_set_new(item, "answer", json_integer(answer)))
+        error_set(e, "no memory for an item");
+    else if (n == 0)
+        error_set(e, "its requests have no continuations; documents of a rolling log-likelihood are "
+                     "for kick-ingest-text");
+    else if (answer < 0)
+        error_set(e, "its \"target\" names none of its %zu options", n);
+    else
+        result = 0;
+    json_decref(prompts);
+    return result;
 }
 
 static int sample(json_t *item, const json_t *row, const char *kind, struct error *e)
 {
     const json_t *prompt = argument(row, 0, 0), *doc = json_object_get(row, "doc");
-    json_t *target = json_object_get(row, "target");
+    json_t *group = ingest_any(doc, "subject category");
     if (!json_is_string(prompt))
         return error_set(e, "its \"arguments\" have no prompt");
-    if (json_object_set(item, "prompt", (json_t *)prompt))
+    if (json_object_set(item, "prompt", (json_t *)prompt) ||
+        (json_is_string(group) && json_object_set(item, "group", group)))
         return error_set(e, "no memory for an item");
-    if (strcmp(kind, "choice")) {
-        const json_t *stop = json_object_get(argument(row, 0, 1), "until");
-        json_t *aliases = NULL;
-        if (json_is_string(target) || json_is_array(target))
-            aliases = ingest_strings(row, "target", e);
-        if (!aliases)
-            aliases = ingest_strings(doc, "answers answer aliases", e);
-        if (!aliases || json_object_set_new(item, "aliases", aliases))
-            return -1;
-        if (json_is_array(stop))
-            json_object_set(item, "stop", (json_t *)stop);
-        return 0;
-    }
-    json_t *list = json_array();
-    for (size_t i = 0;; i++) {
-        const json_t *next = argument(row, i, 1), *before = argument(row, i, 0);
-        if (!json_is_string(next))
-            break;
-        if (!json_is_string(before) || strcmp(json_string_value(before), json_string_value(prompt))) {
-            json_decref(list);
-            return error_set(e, "its options have prompts of their own, which is not supported");
-        }
-        json_array_append(list, (json_t *)next);
-    }
-    json_int_t answer = -1;
-    const size_t n = json_array_size(list);
-    if (json_is_integer(target))
-        answer = json_integer_value(target);
-    else if (json_is_string(target))
-        answer = strtol(json_string_value(target), NULL, 10);
-    if (json_object_set_new(item, "continuations", list))
-        return error_set(e, "no memory for an item");
-    if (n < 2 || answer < 0 || answer >= (json_int_t)n)
-        return error_set(e, "its \"target\" names none of its %zu options", n);
-    return json_object_set_new(item, "answer", json_integer(answer));
+    return strcmp(kind, "choice") ? sample_generation(item, row, e) : sample_choice(item, row, e);
 }
 
 static int convert(json_t *item, const json_t *row, const char *kind, struct error *e)
@@ -212,10 +273,16 @@ static int convert(json_t *item, const json_t *row, const char *kind, struct err
     return copy(item, row, "wiki", "wiki", e) || copy(item, row, "web", "web context", e) ? -1 : 0;
 }
 
+/* *filter: the first sample's. A harness repeats every document for each of its filters. */
 static int put(struct ingest *g, const json_t *row, const char *kind, size_t number,
-               struct error *e)
+               char **filter, struct error *e)
 {
     char fallback[32];
+    const char *own = is_sample(row) ? json_get_string_or(row, "filter", "") : NULL;
+    if (own && !*filter && !(*filter = strdup(own)))
+        return error_set(e, "no memory for an item");
+    if (own && strcmp(own, *filter))
+        return 0;
     if (has(row, "shots"))
         return ingest_record(g, json_incref((json_t *)row), e) ? -2 : 0;
     json_t *item = json_object(), *id = text_or_number(ingest_any(row, "item id doc_id"));
@@ -257,6 +324,7 @@ static int run(struct cli *c, struct error *e)
     struct ingest g;
     struct ingest_file f = {0};
     const char *line, *kind = task;
+    char *filter = NULL;
     size_t at = 0, n, number = 0;
     int result = -1;
     if (ingest_new(&g, c, &o, e) || ingest_file_read(&g, &f, cli_input(c), e))
@@ -272,13 +340,14 @@ static int run(struct cli *c, struct error *e)
         if (n == 0)
             continue;
         json_t *row = json_parse(line, n, "this row", e);
-        const int got = row ? put(&g, row, kind, number, e) : -1;
+        const int got = row ? put(&g, row, kind, number, &filter, e) : -1;
         json_decref(row);
         if (got == -2 || (got && ingest_bad(&g, f.path, number, e)))
             goto out;
     }
     result = ingest_finish(&g, e);
 out:
+    free(filter);
     ingest_file_free(&f);
     ingest_free(&g);
     return result;
@@ -287,7 +356,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "ingest-tasks",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "read plain jsonl, or lm-evaluation-harness samples, as a task stream",
                     .operand = "[FILE]",
                     .flags = CLI_OUTPUT,

@@ -139,6 +139,24 @@ int cache_reserve(struct cache *c, const struct model *m, size_t length, struct 
     return 0;
 }
 
+int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
+                struct error *e)
+{
+    const size_t d = m->head_dim, panels = panel_size(d) / PANEL;
+    c->length = 0;
+    if (cache_reserve(c, m, length, e))
+        return -1;
+    for (size_t h = 0; h < m->kv_heads; h++) {
+        memcpy(c->keys + h * d * c->capacity, from->keys + h * d * from->capacity,
+               panel_size(length) * d * sizeof *c->keys);
+        for (size_t p = h * panels; p < (h + 1) * panels; p++)
+            memcpy(c->values + p * c->capacity * PANEL, from->values + p * from->capacity * PANEL,
+                   length * PANEL * sizeof *c->values);
+    }
+    c->length = length;
+    return 0;
+}
+
 void cache_free(struct cache *c)
 {
     free(c->keys);

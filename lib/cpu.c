@@ -21,7 +21,7 @@ enum cpu_level cpu_best(void)
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return CPU_SCALAR;
-    const unsigned need = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C;
+    const unsigned need = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C | bit_POPCNT;
     if ((c & need) != need)
         return CPU_SCALAR;
     const unsigned long long saved = state_saved();
@@ -42,6 +42,12 @@ bool cpu_halves_avx512(void)
         return false;
     return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
 }
+
+bool cpu_has_vbmi2(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI2) && (b & bit_BMI2);
+}
 #else
 enum cpu_level cpu_best(void)
 {
@@ -49,6 +55,11 @@ enum cpu_level cpu_best(void)
 }
 
 bool cpu_halves_avx512(void)
+{
+    return false;
+}
+
+bool cpu_has_vbmi2(void)
 {
     return false;
 }

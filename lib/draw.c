@@ -294,6 +294,35 @@ int draw_text(struct drawing *d, double x, double y, const char *text, struct dr
     return 0;
 }
 
+static void shift(struct draw_box *b, double x, double y)
+{
+    *b = (struct draw_box){b->x0 + x, b->y0 + y, b->x1 + x, b->y1 + y};
+}
+
+int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y, struct error *e)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct draw_item *old = &from->item[i];
+        struct draw_item *it = item_add(d, old->kind, old->point, old->count, e);
+        if (!it)
+            return -1;
+        struct draw_point *point = it->point;
+        *it = *old;
+        it->point = point;
+        it->text = old->text ? strdup(old->text) : NULL;
+        it->title = NULL;
+        if (old->text && !it->text)
+            return error_set(e, "out of memory for a text of the drawing");
+        for (size_t k = 0; k < it->count; k++) {
+            point[k].x += x;
+            point[k].y += y;
+        }
+        shift(&it->clip, x, y);
+        shift(&it->box, x, y);
+    }
+    return 0;
+}
+
 int drawing_check(const struct drawing *d, struct error *e)
 {
     const double slack = 0.01;
@@ -483,7 +512,7 @@ static cairo_status_t sink_write(void *context, const unsigned char *data, unsig
     return buffer_append(s->out, data, n, s->e) ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
 }
 
-/* Paints onto a surface and finishes it; takes the surface. */
+/* Paints one page onto a surface. */
 static int surface_paint(const struct drawing *d, cairo_surface_t *surface, double scale,
                          bool white, const char *what, struct error *e)
 {
@@ -501,8 +530,6 @@ static int surface_paint(const struct drawing *d, cairo_surface_t *surface, doub
     g_object_unref(pango);
     cairo_status_t status = cairo_status(c);
     cairo_destroy(c);
-    if (!white)
-        cairo_surface_finish(surface);
     if (!status)
         status = cairo_surface_status(surface);
     return status ? error_set(e, "%s: %s", what, cairo_status_to_string(status)) : 0;
@@ -753,8 +780,8 @@ int drawing_svg_inline(struct drawing *d, struct buffer *out, struct error *e)
 
 /* ---- pdf and png ------------------------------------------------------------------------------- */
 
-int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct buffer *out,
-                struct error *e)
+int drawing_pdf(struct drawing *const *page, size_t pages, int64_t date, const char *title,
+                struct buffer *out, struct error *e)
 {
     time_t t = (time_t)date;
     struct tm tm;
@@ -763,11 +790,19 @@ int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct
         return error_set(e, "pdf: %lld is no date (SOURCE_DATE_EPOCH)", (long long)date);
     struct sink s = {out, e};
     cairo_surface_t *surface =
-        cairo_pdf_surface_create_for_stream(sink_write, &s, d->width, d->height);
+        cairo_pdf_surface_create_for_stream(sink_write, &s, page[0]->width, page[0]->height);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, text);
     if (title)
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, title);
-    int rc = surface_paint(d, surface, 1, false, "pdf", e);
+    int rc = 0;
+    for (size_t i = 0; i < pages && !rc; i++) {
+        cairo_pdf_surface_set_size(surface, page[i]->width, page[i]->height);
+        rc = surface_paint(page[i], surface, 1, false, "pdf", e);
+    }
+    cairo_surface_finish(surface);
+    cairo_status_t status = cairo_surface_status(surface);
+    if (!rc && status)
+        rc = error_set(e, "pdf: %s", cairo_status_to_string(status));
     cairo_surface_destroy(surface);
     return rc;
 }

@@ -90,6 +90,10 @@ int draw_marker(struct drawing *d, double x, double y, enum draw_shape shape, do
 int draw_text(struct drawing *d, double x, double y, const char *text, struct draw_font font,
               struct error *e);
 
+/* All of another drawing with its origin at (x, y), without its titles. */
+int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y,
+                 struct error *e);
+
 /* What the last marker stands for; what the whole drawing shows. Both are <title>s of the svg. */
 int draw_title(struct drawing *d, const char *text, struct error *e);
 int drawing_set_title(struct drawing *d, const char *text, struct error *e);
@@ -104,13 +108,13 @@ const struct draw_item *drawing_item(const struct drawing *d, size_t i);
 /* 0 when every text lies on the page and no two overlap; otherwise -1, e names them. */
 int drawing_check(const struct drawing *d, struct error *e);
 
-/* Paint into a buffer. The pdf's date is `date` (seconds since 1970). dpi is for png. */
+/* Paint into a buffer; a pdf takes any number of pages. Its date is `date` (seconds since 1970). dpi is for png. */
 int drawing_svg(const struct drawing *d, struct buffer *out, struct error *e);
 /* The same for a page: texts stay texts, in the reader's DejaVu Sans or another sans, as wide as
  * they were measured. */
 int drawing_svg_inline(struct drawing *d, struct buffer *out, struct error *e);
-int drawing_pdf(const struct drawing *d, int64_t date, const char *title, struct buffer *out,
-                struct error *e);
+int drawing_pdf(struct drawing *const *page, size_t pages, int64_t date, const char *title,
+                struct buffer *out, struct error *e);
 int drawing_png(const struct drawing *d, double dpi, struct buffer *out, struct error *e);
 
 /* The date that outputs carry: SOURCE_DATE_EPOCH, or 1980-01-01 (where zip archives begin). */

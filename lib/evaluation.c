@@ -11,6 +11,19 @@
 #include "pytext.h"
 #include "utf8.h"
 
+/* The text of the EOS token in tokenizer_config.json: a string, or an object with "content". */
+static char *eos_text(const char *settings)
+{
+    json_t *all = settings ? json_loads(settings, 0, NULL) : NULL;
+    const json_t *one = json_object_get(all, "eos_token");
+    const char *text = json_is_object(one) ? json_get_string_or(one, "content", "</s>")
+                       : json_is_string(one) ? json_string_value(one)
+                                             : "</s>";
+    char *out = strdup(text);
+    json_decref(all);
+    return out;
+}
+
 int evaluation_open(struct evaluation *v, struct cli *c, const char *data, const char *kinds,
                     long limit, struct error *e)
 {
@@ -21,6 +34,8 @@ int evaluation_open(struct evaluation *v, struct cli *c, const char *data, const
     if (pool_new(&v->pool, c->threads, e) || tasks_read(&v->tasks, data, kinds, (size_t)limit, e) ||
         source_open(&v->source, cli_input(c), v->pool, e))
         return -1;
+    if (!(v->eos = eos_text(v->source.settings)))
+        return error_set(e, "no memory for a text");
     if (!v->source.tokenizer)
         return error_set(e, "%s: the model came without a tokenizer, which tasks need",
                          stream_name(v->source.reader));
@@ -34,6 +49,7 @@ void evaluation_free(struct evaluation *v)
     source_close(&v->source);
     tasks_free(&v->tasks);
     pool_free(v->pool);
+    free(v->eos);
     *v = (struct evaluation){0};
 }
 
@@ -242,6 +258,39 @@ int answer_prompt(const struct evaluation *v, struct answer *a, const char *text
     return a->ids.count ? 0 : error_set(e, "the prompt is empty");
 }
 
+/* Ids need not grow with every character, since a word cut off may take more of them than the whole:
+ * after the bisection the next lengths are tried one by one, to the end of the next whole word. */
+int evaluation_fit(const char *text, size_t most,
+                   int (*attempt)(void *context, size_t bytes, struct error *e), void *context,
+                   size_t *kept, struct error *e)
+{
+    enum { BEYOND = 24 };
+    const size_t length = strlen(text), all = pytext_length(text, length);
+    size_t low = 0, words = 0, last;
+    most = most < all ? most : all;
+    *kept = last = most;
+    int fits = attempt(context, pytext_prefix(text, length, most), e);
+    if (fits)
+        return fits < 0 ? -1 : 0;
+    for (size_t high = most; high - low > 1;) {
+        const size_t middle = low + (high - low) / 2;
+        if ((fits = attempt(context, pytext_prefix(text, length, middle), e)) < 0)
+            return -1;
+        *(fits ? &low : &high) = middle;
+        last = middle;
+    }
+    *kept = low;
+    for (size_t i = low + 1; i <= most && i <= *kept + BEYOND && words < 2; i++) {
+        const size_t bytes = pytext_prefix(text, length, i);
+        if ((fits = attempt(context, bytes, e)) < 0)
+            return -1;
+        last = i;
+        *kept = fits ? i : *kept;
+        words = fits ? 0 : words + (strchr(" \n", text[bytes]) && !strchr(" \n", text[bytes - 1]));
+    }
+    return last == *kept || attempt(context, pytext_prefix(text, length, *kept), e) >= 0 ? 0 : -1;
+}
+
 /* ---- generation --------------------------------------------------------------------------------
  */
 
@@ -439,32 +488,15 @@ int evaluation_chat_format(const struct evaluation *v, const char *name,
     return result;
 }
 
-/* The text of the EOS token in tokenizer_config.json: a string, or an object with "content". */
-static char *eos_text(const struct evaluation *v)
-{
-    json_t *all = v->source.settings ? json_loads(v->source.settings, 0, NULL) : NULL;
-    const json_t *one = json_object_get(all, "eos_token");
-    const char *text = json_is_object(one) ? json_get_string_or(one, "content", "</s>")
-                       : json_is_string(one) ? json_string_value(one)
-                                             : "</s>";
-    char *out = strdup(text);
-    json_decref(all);
-    return out;
-}
-
 int answer_chat(const struct evaluation *v, struct answer *a, const struct chat_format *f,
                 const struct chat_message *list, size_t count, struct error *e)
 {
     const struct tokenizer *t = v->source.tokenizer;
-    char *eos = eos_text(v);
+    const char *eos = v->eos;
     struct buffer text = {0};
     struct token_ids part = {0};
     const int32_t eos_id = tokenizer_eos(t), bos_id = tokenizer_bos(t);
     int result = -1;
-    if (!eos) {
-        error_set(e, "no memory for a prompt");
-        goto out;
-    }
     if (chat_render(&text, f, list, count, true, NULL, eos, e))
         goto out;
     const char *p = (const char *)text.data, *end = p + text.length;
@@ -504,7 +536,6 @@ int answer_chat(const struct evaluation *v, struct answer *a, const struct chat_
         }
     result = 0;
 out:
-    free(eos);
     buffer_free(&text);
     token_ids_free(&part);
     return result;

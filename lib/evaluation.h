@@ -19,6 +19,7 @@
 
 struct evaluation {
     struct cli *cli;
+    char *eos; /* the text of the EOS token in a chat */
     struct pool *pool;
     struct source source;
     struct tasks tasks;
@@ -66,6 +67,13 @@ int evaluation_fill(struct buffer *out, const char *template, const char *const 
 /* The template of --prompt FILE (a last line end is dropped), or `other`; free() it. */
 char *evaluation_template(const char *path, const char *other, struct error *e);
 
+/* The most characters of a text, at most `most`, with which a prompt fits. attempt() makes the prompt
+ * with so many bytes of the text; 1: it fits, 0: it does not, -1: an error. The prompt of *kept
+ * characters is what it was called for last. */
+int evaluation_fit(const char *text, size_t most,
+                   int (*attempt)(void *context, size_t bytes, struct error *e), void *context,
+                   size_t *kept, struct error *e);
+
 /* ---- generation --------------------------------------------------------------------------------
  */
 
@@ -86,7 +94,7 @@ struct generation_options {
          .result = true},                                                                          \
         {0, "stop", CLI_TEXT, &(o).stop, "TEXT", "ends an answer, which is cut before it",         \
          .result = true},                                                                          \
-        {'B', "batch", CLI_INT, &(o).batch, "N", "prompts at a time; changes no result", .min = 1, \
+        {'B', "batch", CLI_INT, &(o).batch, "N", "prompts at a time; no result changes (0: choose)", \
          .max = 4096}
 
 /* One prompt, and the answer to it. */

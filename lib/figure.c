@@ -215,15 +215,89 @@ static int columns_parse(struct figure *f, json_t *list, struct error *e)
     return 0;
 }
 
+/* An array of names of columns. */
+static int keys_parse(struct figure_keys *k, const struct table *t, json_t *o, const char *where,
+                      const char *key, struct error *e)
+{
+    json_t *list = json_object_get(o, key), *v;
+    size_t i;
+    k->count = 0;
+    if (list && (!json_is_array(list) || json_array_size(list) > FIGURE_KEYS_MAX))
+        return error_set(e, "%s: \"%s\" is not an array of at most %d columns", where, key,
+                         FIGURE_KEYS_MAX);
+    json_array_foreach (list, i, v) {
+        const char *name = json_string_value(v);
+        size_t column = name ? table_find(t, name) : t->columns;
+        if (column == t->columns)
+            return error_set(e, "%s: \"%s\": query.sql has no column %s", where, key,
+                             name ? name : "of this kind (not a string)");
+        k->column[k->count++] = column;
+    }
+    return 0;
+}
+
+static int pivot_parse(struct figure *f, struct error *e)
+{
+    const struct table *t = &f->table;
+    struct figure_pivot *p = &f->pivot;
+    json_t *o = json_object_get(f->json, "table");
+    p->columns = FIGURE_NONE;
+    if (!o)
+        return 0;
+    if (only_keys(o, "table", "rows|columns|value|low|high|best", e) ||
+        keys_parse(&p->rows, t, o, "table", "rows", e) ||
+        column_of(t, o, "table", "columns", true, &p->columns, e) ||
+        column_of(t, o, "table", "value", true, &p->value, e) ||
+        column_of(t, o, "table", "low", false, &p->low, e) ||
+        column_of(t, o, "table", "high", false, &p->high, e) ||
+        column_of(t, o, "table", "best", false, &p->best, e))
+        return -1;
+    if (!p->rows.count)
+        return error_set(e, "table: \"rows\" names no column");
+    if ((p->low == FIGURE_NONE) != (p->high == FIGURE_NONE))
+        return error_set(e, "table: \"low\" and \"high\" come together");
+    return 0;
+}
+
+static int samples_parse(struct figure *f, struct error *e)
+{
+    json_t *o = json_object_get(f->json, "samples");
+    if (f->kind != FIGURE_SAMPLES)
+        return o ? error_set(e, "\"samples\" is for the kind \"samples\"") : 0;
+    if (!o)
+        return error_set(e, "the key \"samples\" is missing");
+    return only_keys(o, "samples", "head|side|filters", e) ||
+                   keys_parse(&f->head, &f->table, o, "samples", "head", e) ||
+                   keys_parse(&f->side, &f->table, o, "samples", "side", e) ||
+                   keys_parse(&f->filter, &f->table, o, "samples", "filters", e)
+               ? -1
+               : 0;
+}
+
+static int kind_parse(struct figure *f, struct error *e)
+{
+    static const char *const kind[] = {
+        [FIGURE_LINES] = "lines", [FIGURE_POINTS] = "points", [FIGURE_TABLE] = "table",
+        [FIGURE_SAMPLES] = "samples"};
+    const char *s;
+    if (text_or(f->json, "the figure", "kind", "lines", &s, e))
+        return -1;
+    for (size_t i = 0; i < sizeof kind / sizeof *kind; i++)
+        if (!strcmp(s, kind[i])) {
+            f->kind = (enum figure_kind)i;
+            return 0;
+        }
+    return error_set(e, "the figure: \"kind\" is \"%s\", not lines, points, table or samples", s);
+}
+
 static int describe(struct figure *f, struct error *e)
 {
     const struct table *t = &f->table;
     json_t *o = f->json, *part;
-    bool points;
     if (text_or(o, "the figure", "title", NULL, &f->title, e) ||
         text_or(o, "the figure", "label", f->name, &f->label, e) ||
         text_or(o, "the figure", "empty", "no results for this figure yet", &f->empty, e) ||
-        choice(o, "the figure", "kind", "lines", "points", &points, e) ||
+        kind_parse(f, e) ||
         choice(o, "the figure", "intervals", "band", "bar", &f->bars, e) ||
         number_or(o, "the figure", "panel_height", 1.7, &f->panel_height, e) ||
         column_of(t, o, "the figure", "rows", false, &f->row_column, e))
@@ -232,7 +306,16 @@ static int describe(struct figure *f, struct error *e)
         return error_set(e, "the key \"title\" is missing");
     if (!(f->panel_height >= 0.5 && f->panel_height <= 10))
         return error_set(e, "\"panel_height\" is not from 0.5 to 10 (inches)");
-    f->kind = points ? FIGURE_POINTS : FIGURE_LINES;
+    f->series_column = f->baseline = f->baseline_low = f->baseline_high = FIGURE_NONE;
+    f->y.column = f->y.low = f->y.high = FIGURE_NONE;
+    f->series_label = "";
+    if (pivot_parse(f, e) || samples_parse(f, e))
+        return -1;
+    if (f->kind >= FIGURE_TABLE) {
+        if (json_object_get(o, "panels") || json_object_get(o, "y") || json_object_get(o, "series"))
+            return error_set(e, "a figure of the kind table or samples has no panels, y or series");
+        return columns_parse(f, json_object_get(o, "columns"), e);
+    }
 
     if (!(part = json_object_get(o, "y")))
         return error_set(e, "the key \"y\" is missing");
@@ -253,15 +336,12 @@ static int describe(struct figure *f, struct error *e)
         if (panel_parse(&f->panel[i], t, json_array_get(part, i), i, e))
             return -1;
 
-    f->series_column = FIGURE_NONE;
-    f->series_label = "";
     part = json_object_get(o, "series");
     if (part && (only_keys(part, "series", "column|label|order", e) ||
                  column_of(t, part, "series", "column", true, &f->series_column, e) ||
                  text_or(part, "series", "label", "", &f->series_label, e)))
         return -1;
 
-    f->baseline = f->baseline_low = f->baseline_high = FIGURE_NONE;
     part = json_object_get(o, "baseline");
     if (part && (only_keys(part, "baseline", "column|low|high|label", e) ||
                  column_of(t, part, "baseline", "column", true, &f->baseline, e) ||
@@ -594,10 +674,8 @@ out:
 /* Instead of a caption, and of a picture, where nothing is to be shown: what is missing. */
 static int empty_say(struct figure *f, struct error *e)
 {
-    for (size_t i = 0; i < f->lines; i++)
-        for (size_t j = 0; j < f->line[i].count; j++)
-            if (!isnan(f->line[i].point[j].y))
-                return 0;
+    if (!figure_empty(f))
+        return 0;
     free(f->caption);
     f->caption = strdup(f->empty);
     return f->caption ? 0 : error_set(e, "out of memory");
@@ -620,11 +698,12 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
     if (!(f->json = json_read_file(description, FILE_MAX, e)))
         goto out;
     if (only_keys(f->json, description,
-                  "title|label|kind|rows|panels|y|series|baseline|intervals|panel_height|columns|empty",
+                  "title|label|kind|rows|panels|y|series|baseline|intervals|panel_height|columns|empty|"
+                  "table|samples",
                   e) ||
         file_read(query, FILE_MAX, &sql, &n, e) || query_run(&f->table, db, sql, query, e))
         goto out;
-    if (describe(f, e) || sort_out(own, e) || caption_read(f, folder, db, e) || empty_say(f, e)) {
+    if (describe(f, e) || (f->kind < FIGURE_TABLE && sort_out(own, e)) || caption_read(f, folder, db, e) || empty_say(f, e)) {
         error_prefix(e, "%s", description);
         goto out;
     }
@@ -663,6 +742,43 @@ void figure_free(struct figure *f)
     table_free(&f->table);
     json_decref(f->json);
     free(own);
+}
+
+bool figure_empty(const struct figure *f)
+{
+    if (f->kind >= FIGURE_TABLE)
+        return !f->table.rows;
+    for (size_t i = 0; i < f->lines; i++)
+        for (size_t j = 0; j < f->line[i].count; j++)
+            if (!isnan(f->line[i].point[j].y))
+                return false;
+    return true;
+}
+
+bool figure_has(const struct figure_keys *k, size_t column)
+{
+    for (size_t i = 0; i < k->count; i++)
+        if (k->column[i] == column)
+            return true;
+    return false;
+}
+
+const struct figure_column *figure_column_of(const struct figure *f, size_t column)
+{
+    for (size_t i = 0; i < f->columns; i++)
+        if (f->column[i].column == column)
+            return &f->column[i];
+    return NULL;
+}
+
+char *figure_caption_plain(const struct figure *f, struct error *e)
+{
+    char *text = memory_new(strlen(f->caption) + 1, 1, "a caption", e);
+    size_t n = 0;
+    for (const char *p = f->caption; text && *p; p++)
+        if (*p != '*' && *p != '`')
+            text[n++] = *p == '\n' ? ' ' : *p;
+    return text;
 }
 
 const struct figure_baseline *figure_base(const struct figure *f, size_t row, size_t panel)

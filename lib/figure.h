@@ -15,7 +15,9 @@
 
 #define FIGURE_NONE ((size_t)-1)
 
-enum figure_kind { FIGURE_LINES, FIGURE_POINTS };
+enum figure_kind { FIGURE_LINES, FIGURE_POINTS, FIGURE_TABLE, FIGURE_SAMPLES };
+
+enum { FIGURE_KEYS_MAX = 8 };
 
 struct figure_axis {
     size_t column, low, high; /* of the table; FIGURE_NONE where there is none */
@@ -59,6 +61,18 @@ struct figure_baseline {
     double value, low, high; /* NaN without */
 };
 
+/* Columns of the table that a key names in an array. */
+struct figure_keys {
+    size_t column[FIGURE_KEYS_MAX], count;
+};
+
+/* How tables for people are folded: a row for each combination of `rows`, a column for each value of
+ * `columns`; its cells hold `value` ± half its interval, in bold where `best` is 1. */
+struct figure_pivot {
+    struct figure_keys rows;
+    size_t columns, value, low, high, best; /* columns FIGURE_NONE: tables are not folded */
+};
+
 struct figure {
     char *name; /* of the folder */
     const char *title, *label;
@@ -89,6 +103,9 @@ struct figure {
     struct figure_line *line; /* by row, panel, series; none is empty */
     size_t lines;
 
+    struct figure_pivot pivot;
+    struct figure_keys head, side, filter; /* of samples: titles, texts side by side, what to choose by */
+
     char *caption; /* markdown; "" without */
     json_t *json;  /* owns the texts above */
 };
@@ -96,6 +113,18 @@ struct figure {
 /* Reads the folder and runs its query. */
 int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct error *e);
 void figure_free(struct figure *f);
+
+/* Nothing to show: the caption says what is missing. */
+bool figure_empty(const struct figure *f);
+
+/* Is the column one of them? */
+bool figure_has(const struct figure_keys *k, size_t column);
+
+/* The description of a column of the table. */
+const struct figure_column *figure_column_of(const struct figure *f, size_t column);
+
+/* The caption without markdown's marks, malloc'ed. */
+char *figure_caption_plain(const struct figure *f, struct error *e);
 
 /* The rule of a panel. */
 const struct figure_baseline *figure_base(const struct figure *f, size_t row, size_t panel);
@@ -111,7 +140,7 @@ const char *figure_heading(const struct figure_column *c, char *out, size_t n);
 bool figure_numeric(const struct figure *f, size_t column);
 bool figure_visible(const struct figure *f, const struct figure_column *c);
 
-/* RFC 4180: every column of the query under its own name, every digit. */
+/* RFC 4180: every column of the query under its own name, every digit, a row a line. */
 int figure_csv(const struct figure *f, struct buffer *out, struct error *e);
 
 /* Folders in dir (NULL: reports here, else those installed with the programs) that hold a

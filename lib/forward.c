@@ -324,8 +324,12 @@ size_t forward_bytes(const struct model *m, size_t rows, size_t length, long thr
         others += m->experts_used * sizeof(struct route) + sizeof(size_t);
     }
     return rows * (row * sizeof(float) + others) + length * m->rotary * sizeof(float) +
-           attention_bytes(m, length, threads) +
-           (rows < SCORE ? rows : SCORE) * panel_size(m->vocab) * sizeof(float);
+           attention_bytes(m, length, threads);
+}
+
+size_t forward_logits_bytes(const struct model *m, size_t rows)
+{
+    return (rows < SCORE ? rows : SCORE) * panel_size(m->vocab) * sizeof(float);
 }
 
 /* ---- row-wise work -----------------------------------------------------------------------------

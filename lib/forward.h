@@ -59,6 +59,9 @@ struct cache {
 
 /* Room for `length` positions in all; what is there stays. */
 int cache_reserve(struct cache *c, const struct model *m, size_t length, struct error *e);
+/* c becomes the first `length` positions of `from`, which has so many. */
+int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
+                struct error *e);
 size_t cache_bytes(const struct model *m, size_t length);
 void cache_free(struct cache *c);
 
@@ -72,8 +75,10 @@ int forward_new(struct forward **out, const struct model *m, struct pool *pool, 
 void forward_free(struct forward *f);
 size_t forward_stride(const struct model *m);
 const struct kernels *forward_kernels(const struct forward *f);
-/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`. */
+/* Bytes of working memory for up to `rows` rows at once and sequences of up to `length`; of the
+ * logits beside the head when `rows` rows are scored. */
 size_t forward_bytes(const struct model *m, size_t rows, size_t length, long threads);
+size_t forward_logits_bytes(const struct model *m, size_t rows);
 
 /* `count` rows from `row` on are the next positions of a sequence whose cache (of the layer at
  * hand) holds those before. */

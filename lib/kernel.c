@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include "kernel_compact.h"
+
 #if defined(__x86_64__)
 static struct kernels avx512;
 
@@ -31,18 +33,24 @@ static void fill(void)
         FILL(product[i]);
         FILL(widen[i]);
     }
+    if (cpu_has_vbmi2()) {
+        avx512.product_bitmap[PANEL_F16] = product_bitmap_f16_vbmi2;
+        avx512.product_bitmap[PANEL_BF16] = product_bitmap_bf16_vbmi2;
+        avx512.expand[PANEL_F16] = expand_f16_vbmi2;
+        avx512.expand[PANEL_BF16] = expand_bf16_vbmi2;
+    }
     avx512.together = 2;
     if (cpu_halves_avx512()) {
         avx512.product[PANEL_F32] = product_f32_halved;
         avx512.product[PANEL_F16] = product_f16_halved;
         avx512.product[PANEL_BF16] = product_bf16_halved;
+        avx512.product_group = low->product_group;
         avx512.together = low->together;
     }
     for (size_t i = 0; i < ACTIVATIONS; i++)
         FILL(activate[i]);
     FILL(widen_u8);
     FILL(widen_bits);
-    FILL(combine);
     FILL(softmax);
     FILL(divide);
     FILL(rms_norm);

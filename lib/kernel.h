@@ -45,6 +45,45 @@ typedef void kernel_product(size_t rows, size_t panels, size_t k, const float *x
                             const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
                             bool more);
 
+/* Panels of which only the kept weights are stored, in pairs of columns: bit 2j + i % 2 of
+ * mask[p * ldm + i / 2] says that output j of panel p keeps column i; bits of columns that are not
+ * there are 0. The values follow each other pair by pair, in the order of the bits, from
+ * values[start[p]] on. Up to 32 values beyond a panel's last are read. */
+struct bitmap_panels {
+    const uint32_t *mask;
+    size_t ldm;
+    const uint16_t *values;
+    const size_t *start;
+};
+
+/* Two weights of every four columns, bf16. Of 8 such groups: 16 words of places, for each output
+ * four bits a group (which columns of the group the two are, two bits each), then for each group 16
+ * words of pairs, the first weight in the lower half. The columns of a pair ascend, so that its
+ * chain is that of the whole matrix without zeros. */
+enum { PAIRS = 8, PAIRS_BLOCK = (1 + PAIRS) * PANEL };
+/* A group spread for many rows: 16 first weights, 16 second, 16 places of each as integers. */
+enum { SPREAD = 4 * PANEL };
+
+/* Panels of codes: 4-bit ones (nibbles) eight columns to the 32-bit word of an output, 16 words a
+ * step; or bytes, (columns, 16). Columns start[g] to start[g + 1] make up group g; its codes lie
+ * from column place[g] on, a multiple of 8 where they are nibbles. Panels are ldc bytes apart, scale
+ * and offset (panels, groups, 16); min as below. */
+struct code_panels {
+    const void *codes;
+    size_t ldc, groups;
+    const size_t *start, *place;
+    const float *scale, *offset;
+    bool min;
+};
+/* s of row r, output j at s[r * lds + j * lane], lane 0 or 1; scale and offset (16). */
+struct group_terms {
+    const float *s;
+    size_t lds, lane;
+    const float *scale, *offset;
+    bool min;
+};
+enum code_layout { CODE_NIBBLES, CODE_BYTES, CODE_LAYOUTS };
+
 struct kernels {
     enum cpu_level level;
     kernel_product *product[KERNEL_TYPES]; /* by enum panel_type */
@@ -55,13 +94,37 @@ struct kernels {
     void (*widen_u8)(const uint8_t *in, size_t n, float *out);
     void (*widen_bits)(const uint16_t *in, size_t words, float *out);
 
-    /* One group of a group-quantized product, y (rows, 16) of stride ldy:
+    /* y (16 * panels) of one row x (k): chains over the kept columns, + bias. By enum panel_type,
+     * none for f32. */
+    void (*product_bitmap[KERNEL_TYPES])(size_t panels, size_t k, const float *x,
+                                         const struct bitmap_panels *w, float *y,
+                                         const float *bias);
+    /* k columns of one panel to f32, (k, 16), what is not kept to +0; the number of values taken. */
+    size_t (*expand[KERNEL_TYPES])(const uint32_t *mask, size_t k, const uint16_t *values,
+                                   float *out);
+
+    /* y (16 * panels) of one row x (k) with pairs; panels are ldw words apart. */
+    void (*product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
+                          float *y, const float *bias);
+    /* Groups from `first` on of one panel, (groups, SPREAD); and the product of many rows with them
+     * as kernel_product has it, for one panel. */
+    void (*spread_pairs)(const uint32_t *w, size_t first, size_t groups, float *out);
+    void (*product_spread)(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                           float *y, size_t ldy, const float *bias, bool more);
+
+    /* n columns of nibbles to f32, (n, 16). */
+    void (*widen_nibbles)(const uint32_t *in, size_t n, float *out);
+    /* y (16 * panels) of one row x, s (groups) the sums of x over each group: for every group the
+     * chain over x q and what product_group() makes of it, in ascending order; + bias. */
+    void (*product_codes[CODE_LAYOUTS])(size_t panels, const struct code_panels *w, const float *x,
+                                        const float *s, float *y, const float *bias);
+
+    /* One group of a group-quantized product of many rows with one panel w (k, 16) of its codes. The
+     * chains go on from a (rows, 16), or start where it is NULL; then, y (rows, 16) of stride ldy:
      *   zero: y = fma(scale, fma(offset, s, a), y), offset = -zero
-     *   min:  y = fma(scale, a, fma(offset, s, y)), offset = min
-     * a (rows, 16) of stride 16; s of row r, lane j at s[r * lds + j * lane], lane 0 or 1; scale
-     * and offset (16). */
-    void (*combine)(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
-                    const float *scale, const float *offset, bool min, float *y, size_t ldy);
+     *   min:  y = fma(scale, a, fma(offset, s, y)), offset = min */
+    void (*product_group)(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                          const float *a, const struct group_terms *g, float *y, size_t ldy);
 
     /* Scores of a query to weights: s[j] = exp(s[j] * scale - max) for first <= j < last, else +0,
      * for j < n. Returns their sum in lanes. The maximum is taken over all before the first exp. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fmath.h"
+#include "kernel_compact.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -187,23 +188,58 @@ static void widen_bits_avx2(const uint16_t *in, size_t words, float *out)
     }
 }
 
-/* Bound by loads and stores of the first-level cache. */
-static void combine_avx2(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
-                         const float *scale, const float *offset, bool min, float *y, size_t ldy)
+/* As tile(), for one panel of f32 codes; the sums end in registers and are combined there. */
+INLINE void group_tile(const size_t R, size_t k, const float *x, size_t ldx, const float *w,
+                       const float *a, const struct group_terms *g, size_t row, float *y,
+                       size_t ldy)
 {
-    for (size_t h = 0; h < PANEL; h += 8) {
-        const __m256 factor = _mm256_loadu_ps(scale + h), shift = _mm256_loadu_ps(offset + h);
-        for (size_t r = 0; r < rows; r++) {
-            const __m256 sum =
-                lane ? _mm256_loadu_ps(s + r * lds + h) : _mm256_broadcast_ss(s + r * lds);
-            const __m256 dot = _mm256_loadu_ps(a + r * PANEL + h);
-            __m256 out = _mm256_loadu_ps(y + r * ldy + h);
-            if (min)
-                out = _mm256_fmadd_ps(factor, dot, _mm256_fmadd_ps(shift, sum, out));
-            else
-                out = _mm256_fmadd_ps(factor, _mm256_fmadd_ps(shift, sum, dot), out);
-            _mm256_storeu_ps(y + r * ldy + h, out);
+    __m256 sum[12];
+#pragma GCC unroll 12
+    for (size_t i = 0; i < 2 * R; i++)
+        sum[i] = a ? _mm256_loadu_ps(a + i * 8) : _mm256_setzero_ps();
+    for (size_t i = 0; i < k; i++) {
+        const __m256 low = _mm256_loadu_ps(w + i * PANEL);
+        const __m256 high = _mm256_loadu_ps(w + i * PANEL + 8);
+#pragma GCC unroll 6
+        for (size_t r = 0; r < R; r++) {
+            const __m256 b = _mm256_broadcast_ss(x + r * ldx + i);
+            sum[2 * r] = _mm256_fmadd_ps(b, low, sum[2 * r]);
+            sum[2 * r + 1] = _mm256_fmadd_ps(b, high, sum[2 * r + 1]);
         }
+    }
+#pragma GCC unroll 12
+    for (size_t i = 0; i < 2 * R; i++) {
+        const float *s = g->s + (row + i / 2) * g->lds;
+        const __m256 total =
+            g->lane ? _mm256_loadu_ps(s + i % 2 * 8) : _mm256_broadcast_ss(s);
+        const __m256 factor = _mm256_loadu_ps(g->scale + i % 2 * 8);
+        const __m256 shift = _mm256_loadu_ps(g->offset + i % 2 * 8);
+        float *to = y + i / 2 * ldy + i % 2 * 8;
+        __m256 out = _mm256_loadu_ps(to);
+        if (g->min)
+            out = _mm256_fmadd_ps(factor, sum[i], _mm256_fmadd_ps(shift, total, out));
+        else
+            out = _mm256_fmadd_ps(factor, _mm256_fmadd_ps(shift, total, sum[i]), out);
+        _mm256_storeu_ps(to, out);
+    }
+}
+
+static void product_group_avx2(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                               const float *a, const struct group_terms *g, float *y, size_t ldy)
+{
+    for (size_t r = 0; r < rows;) {
+        const float *start = a ? a + r * PANEL : NULL;
+#define TILE(R)                                                                                    \
+    group_tile(R, k, x + r * ldx, ldx, w, start, g, r, y + r * ldy, ldy);                          \
+    r += R
+        if (rows - r >= 6) {
+            TILE(6);
+        } else if (rows - r >= 3) {
+            TILE(3);
+        } else {
+            TILE(1);
+        }
+#undef TILE
     }
 }
 
@@ -656,7 +692,7 @@ const struct kernels kernels_avx2 = {
     .widen = {widen_f32_avx2, widen_f16_avx2, widen_bf16_avx2},
     .widen_u8 = widen_u8_avx2,
     .widen_bits = widen_bits_avx2,
-    .combine = combine_avx2,
+    .product_group = product_group_avx2,
     .softmax = softmax_avx2,
     .divide = divide_avx2,
     .rms_norm = rms_norm_avx2,
@@ -673,6 +709,7 @@ const struct kernels kernels_avx2 = {
     .codes = codes_avx2,
     .maximum = maximum_avx2,
     .sum_exp = sum_exp_avx2,
+    KERNELS_COMPACT(avx2),
 };
 #else
 typedef int kernel_avx2_is_for_x86_64;

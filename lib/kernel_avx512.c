@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fmath.h"
+#include "kernel_compact.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -164,20 +165,52 @@ static void widen_bits_avx512(const uint16_t *in, size_t words, float *out)
                          _mm512_maskz_mov_ps((__mmask16)in[i], _mm512_set1_ps(1.0f)));
 }
 
-/* Bound by loads and stores of the first-level cache. */
-static void combine_avx512(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
-                           const float *scale, const float *offset, bool min, float *y, size_t ldy)
+/* As tile(), for one panel of f32 codes; the sums end in registers and are combined there. */
+INLINE void group_tile(const size_t R, size_t k, const float *x, size_t ldx, const float *w,
+                       const float *a, const struct group_terms *g, size_t first, float *y,
+                       size_t ldy)
 {
-    const __m512 factor = _mm512_loadu_ps(scale), shift = _mm512_loadu_ps(offset);
-    for (size_t r = 0; r < rows; r++) {
-        const __m512 sum = lane ? _mm512_loadu_ps(s + r * lds) : _mm512_set1_ps(s[r * lds]);
-        const __m512 dot = _mm512_loadu_ps(a + r * PANEL);
+    __m512 sum[12];
+#pragma GCC unroll 12
+    for (size_t r = 0; r < R; r++)
+        sum[r] = a ? _mm512_loadu_ps(a + r * PANEL) : _mm512_setzero_ps();
+    const float *row[4] = {x, x + 3 * ldx, x + 6 * ldx, x + 9 * ldx};
+    for (size_t i = 0; i < k; i++) {
+        const __m512 v = _mm512_loadu_ps(w + i * PANEL);
+#pragma GCC unroll 12
+        for (size_t r = 0; r < R; r++)
+            sum[r] = _mm512_fmadd_ps(_mm512_set1_ps(row[r / 3][r % 3 * ldx + i]), v, sum[r]);
+    }
+    const __m512 factor = _mm512_loadu_ps(g->scale), shift = _mm512_loadu_ps(g->offset);
+#pragma GCC unroll 12
+    for (size_t r = 0; r < R; r++) {
+        const float *s = g->s + (first + r) * g->lds;
+        const __m512 total = g->lane ? _mm512_loadu_ps(s) : _mm512_set1_ps(*s);
         __m512 out = _mm512_loadu_ps(y + r * ldy);
-        if (min)
-            out = _mm512_fmadd_ps(factor, dot, _mm512_fmadd_ps(shift, sum, out));
+        if (g->min)
+            out = _mm512_fmadd_ps(factor, sum[r], _mm512_fmadd_ps(shift, total, out));
         else
-            out = _mm512_fmadd_ps(factor, _mm512_fmadd_ps(shift, sum, dot), out);
+            out = _mm512_fmadd_ps(factor, _mm512_fmadd_ps(shift, total, sum[r]), out);
         _mm512_storeu_ps(y + r * ldy, out);
+    }
+}
+
+static void product_group_avx512(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                                 const float *a, const struct group_terms *g, float *y, size_t ldy)
+{
+    for (size_t r = 0; r < rows;) {
+        const float *start = a ? a + r * PANEL : NULL;
+#define TILE(R)                                                                                    \
+    group_tile(R, k, x + r * ldx, ldx, w, start, g, r, y + r * ldy, ldy);                          \
+    r += R
+        if (rows - r >= 12) {
+            TILE(12);
+        } else if (rows - r >= 4) {
+            TILE(4);
+        } else {
+            TILE(1);
+        }
+#undef TILE
     }
 }
 
@@ -291,10 +324,11 @@ const struct kernels kernels_avx512 = {
     .product = {product_f32_avx512, product_f16_avx512, product_bf16_avx512},
     .widen_u8 = widen_u8_avx512,
     .widen_bits = widen_bits_avx512,
-    .combine = combine_avx512,
+    .product_group = product_group_avx512,
     .softmax = softmax_avx512,
     .rms_norm = rms_norm_avx512,
     .silu_product = silu_product_avx512,
+    KERNELS_COMPACT(avx512),
 };
 #else
 typedef int kernel_avx512_is_for_x86_64;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fmath.h"
+#include "kernel_compact.h"
 #include "tensor.h"
 
 static float widened(enum panel_type type, const void *w, size_t i)
@@ -86,17 +87,19 @@ static void widen_bits_scalar(const uint16_t *in, size_t words, float *out)
         out[i] = (float)(in[i / 16] >> i % 16 & 1);
 }
 
-static void combine_scalar(size_t rows, const float *a, const float *s, size_t lds, size_t lane,
-                           const float *scale, const float *offset, bool min, float *y, size_t ldy)
+static void product_group_scalar(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                                 const float *a, const struct group_terms *g, float *y, size_t ldy)
 {
     for (size_t r = 0; r < rows; r++) {
         for (size_t j = 0; j < PANEL; j++) {
-            const float sum = s[r * lds + j * lane], product = a[r * PANEL + j];
-            float *out = y + r * ldy + j;
-            if (min)
-                *out = fmaf(scale[j], product, fmaf(offset[j], sum, *out));
+            const float s = g->s[r * g->lds + j * g->lane];
+            float sum = a ? a[r * PANEL + j] : 0, *out = y + r * ldy + j;
+            for (size_t i = 0; i < k; i++)
+                sum = fmaf(x[r * ldx + i], w[i * PANEL + j], sum);
+            if (g->min)
+                *out = fmaf(g->scale[j], sum, fmaf(g->offset[j], s, *out));
             else
-                *out = fmaf(scale[j], fmaf(offset[j], sum, product), *out);
+                *out = fmaf(g->scale[j], fmaf(g->offset[j], s, sum), *out);
         }
     }
 }
@@ -284,7 +287,7 @@ const struct kernels kernels_scalar = {
     .widen = {widen_f32_scalar, widen_f16_scalar, widen_bf16_scalar},
     .widen_u8 = widen_u8_scalar,
     .widen_bits = widen_bits_scalar,
-    .combine = combine_scalar,
+    .product_group = product_group_scalar,
     .softmax = softmax_scalar,
     .divide = divide_scalar,
     .rms_norm = rms_norm_scalar,
@@ -301,4 +304,5 @@ const struct kernels kernels_scalar = {
     .codes = codes_scalar,
     .maximum = maximum_scalar,
     .sum_exp = sum_exp_scalar,
+    KERNELS_COMPACT(scalar),
 };

@@ -11,28 +11,49 @@
 #include "pool.h"
 #include "tensor.h"
 
-/* Panels of 16 outputs, zero beyond the last. Floats keep their own type (masked ones are dense
- * with zeros, which add nothing). int tensors keep their codes; their columns are sorted by group.
- */
+/* Panels of 16 outputs, zero beyond the last; kernel.h describes the layouts. */
+enum matrix_layout {
+    LAYOUT_DENSE,   /* floats: (panels, cols, 16) of their own type, pruned ones zero */
+    LAYOUT_BITMAP,  /* bf16, f16: a mask and the values that it keeps */
+    LAYOUT_PAIRS,   /* bf16: two of every four columns */
+    LAYOUT_NIBBLES, /* codes of up to 4 bits */
+    LAYOUT_BYTES,   /* codes of 5 to 8 bits: (panels, cols, 16) */
+};
+
+/* Above this share a bitmap is kept dense: its kernel would be no faster. */
+#define BITMAP_MOST 0.75
+
 struct matrix {
     size_t rows, cols, panels;
+    enum matrix_layout layout;
     enum panel_type type;
-    void *panel; /* floats: (panels, cols, 16); NULL for int */
+    void *panel;      /* floats: what the panels hold; NULL for codes */
+    uint32_t *bitmap; /* (panels, ceil(cols / 2)) */
+    size_t *value;    /* bitmap: (panels + 1): where a panel's values start */
 
-    uint8_t *codes;  /* (panels, cols, 16) */
-    uint16_t *mask;  /* (panels, cols), bit j = output j keeps the column; NULL: all do */
-    float *scale;    /* (panels, groups, 16) */
-    float *offset;   /* likewise: -zero, or min */
-    bool min;        /* w = scale * code + min */
-    size_t groups;   /* a row */
-    size_t *start;   /* (groups + 1): columns of a group, in the sorted order */
-    uint32_t *order; /* (cols): the column at a place, NULL where they are in order */
+    /* Codes; columns are sorted by group. */
+    uint8_t *codes;
+    size_t codes_bytes; /* of a panel */
+    uint16_t *mask;     /* (panels, cols), bit j = output j keeps the column; NULL: all do */
+    float *scale;       /* (panels, groups, 16) */
+    float *offset;      /* likewise: -zero, or min */
+    bool min;           /* w = scale * code + min */
+    size_t groups;      /* a row */
+    size_t *start;      /* (groups + 1): columns of a group, in the sorted order */
+    size_t *place;      /* (groups + 1): where its codes lie: whole words of nibbles */
+    uint32_t *order;    /* (cols): the column at a place, NULL where they are in order */
 
     float threshold; /* int: LLM.int8() (matrix_int8.h) with this threshold; 0: weights alone */
 
     float *bias; /* (16 * panels), zeros where the model has none */
     size_t bytes;
 };
+
+/* Words of a panel of pairs. */
+static inline size_t matrix_pairs_words(size_t cols)
+{
+    return (cols + 4 * PAIRS - 1) / (4 * PAIRS) * PAIRS_BLOCK;
+}
 
 /* Packs t, (rows, cols). pool may be NULL. */
 int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, struct error *e);

@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+/* From four large pages on, large pages where the system allows them: fewer misses of the address
+ * cache while weights stream by. */
+enum { LARGE_PAGE = 2 << 20, LARGE = 4 * LARGE_PAGE };
 
 bool size_multiply(size_t a, size_t b, size_t *out)
 {
@@ -13,12 +18,14 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
 {
     size_t n = 0;
     void *p = NULL;
-    if (size_multiply(count, size, &n) && n <= SIZE_MAX - 192)
-        p = aligned_alloc(64, (n + 127) / 64 * 64);
+    if (size_multiply(count, size, &n) && n <= SIZE_MAX - LARGE)
+        p = aligned_alloc(n < LARGE ? 64 : LARGE_PAGE, (n + 127) / 64 * 64);
     if (!p) {
         error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
         return NULL;
     }
+    if (n >= LARGE)
+        (void)madvise(p, n, MADV_HUGEPAGE);
     memset(p, 0, (n + 127) / 64 * 64);
     return p;
 }

@@ -9,7 +9,13 @@
 #include "memory.h"
 #include "random.h"
 
-enum { STEP_ROWS = 576 }; /* no further prompt joins a step that has so many rows */
+enum {
+    STEP_ROWS = 576, /* no further prompt joins a step that has so many rows */
+    BATCH_SMALL = 8, /* of a model that stays in the cache: then keys and values should, too */
+    BATCH_LARGE = 32,
+    SMALL_BYTES = 16 << 20,
+    SHARE_LEAST = 8, /* ids that two prompts begin with, for the second to take the first one's */
+};
 
 /* ---- loading -----------------------------------------------------------------------------------
  */
@@ -141,9 +147,10 @@ static int32_t greedy(const float *logits, size_t n)
  */
 
 struct slot {
-    struct generation *g; /* NULL: free */
-    struct cache *cache;  /* (layers) */
-    size_t fed;           /* ids that have gone through the model */
+    struct generation *g;          /* NULL: free */
+    const struct generation *held; /* whose prompt the cache holds, also after its end */
+    struct cache *cache;           /* (layers) */
+    size_t fed;                    /* ids that have gone through the model */
 };
 
 struct run {
@@ -168,14 +175,6 @@ static bool is_stop(const struct generate_options *o, int32_t id)
     return false;
 }
 
-static void slot_clear(struct run *r, struct slot *s)
-{
-    for (size_t i = 0; s->cache && i < r->n->m->layers; i++)
-        cache_free(&s->cache[i]);
-    s->g = NULL;
-    s->fed = 0;
-}
-
 static size_t room(const struct run *r, const struct generation *g)
 {
     const size_t left = r->n->m->positions - g->prompt_count;
@@ -184,10 +183,44 @@ static size_t room(const struct run *r, const struct generation *g)
     return left + 1 < most ? left + 1 : most;
 }
 
+/* Ids that two prompts begin with; the last id of b, whose logits are wanted, is not among them. */
+static size_t common(const struct generation *a, const struct generation *b)
+{
+    const size_t most =
+        a->prompt_count < b->prompt_count - 1 ? a->prompt_count : b->prompt_count - 1;
+    size_t n = 0;
+    while (n < most && a->prompt[n] == b->prompt[n])
+        n++;
+    return n;
+}
+
+/* The slot whose cache begins with the most ids of a prompt; *length: how many. fed: only among
+ * those whose prompts have gone through the model. */
+static const struct slot *slot_like(const struct run *r, const struct generation *g, bool fed,
+                                    size_t *length)
+{
+    const struct slot *best = NULL;
+    *length = SHARE_LEAST - 1;
+    for (size_t i = 0; i < r->slots; i++) {
+        const struct slot *s = &r->slot[i];
+        if (!s->held || (fed && s->g && s->fed < s->g->prompt_count))
+            continue;
+        const size_t n = common(s->held, g);
+        if (n > *length) {
+            *length = n;
+            best = s;
+        }
+    }
+    return best;
+}
+
 static int slot_start(struct run *r, struct slot *s, struct generation *g, struct error *e)
 {
+    size_t shared;
+    const struct slot *from = slot_like(r, g, true, &shared);
     s->g = g;
-    s->fed = 0;
+    s->held = g;
+    s->fed = from ? shared : 0;
     g->count = 0;
     g->eos = g->stopped = false;
     if (g->score) {
@@ -198,9 +231,17 @@ static int slot_start(struct run *r, struct slot *s, struct generation *g, struc
     g->ids = memory_new(room(r, g), sizeof *g->ids, "generated ids", e);
     if (!g->ids)
         return -1;
-    for (size_t i = 0; i < r->n->m->layers; i++)
-        if (cache_reserve(&s->cache[i], r->n->m, g->prompt_count + room(r, g), e))
+    for (size_t i = 0; i < r->n->m->layers; i++) {
+        struct cache *c = &s->cache[i];
+        if (from == s)
+            c->length = shared; /* what the slot itself held */
+        else if (!from)
+            c->length = 0;
+        else if (cache_share(c, r->n->m, &from->cache[i], shared, e))
             return -1;
+        if (cache_reserve(c, r->n->m, g->prompt_count + room(r, g), e))
+            return -1;
+    }
     return 0;
 }
 
@@ -251,10 +292,20 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
     for (size_t i = 0; i < r->slots; i++)
         rows += r->slot[i].g != NULL;
     for (size_t i = 0; i < r->slots && *next < count; i++) {
-        if (r->slot[i].g || (rows && rows + list[*next].prompt_count > STEP_ROWS))
+        struct slot *s = &r->slot[i];
+        size_t like, there;
+        if (s->g)
             continue;
-        rows += list[*next].prompt_count;
-        if (slot_start(r, &r->slot[i], &list[(*next)++], e))
+        /* A prompt that begins as one that joined just now waits until that one has been fed. */
+        const bool shares = slot_like(r, &list[*next], false, &like);
+        slot_like(r, &list[*next], true, &there);
+        if (like > there)
+            break;
+        const size_t fresh = list[*next].prompt_count - (shares ? there : 0);
+        if (rows && rows + fresh > STEP_ROWS)
+            break;
+        rows += fresh;
+        if (slot_start(r, s, &list[(*next)++], e))
             return -1;
     }
     rows = 0;
@@ -295,7 +346,7 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
         g->eos = !r->o->ignore_eos && is_stop(r->o, id);
         g->stopped = !g->eos && r->o->stop_when && r->o->stop_when(r->o->stop_context, g);
         if (g->eos || g->stopped || g->count == room(r, g)) {
-            slot_clear(r, s);
+            s->g = NULL;
             ++*done;
         }
     }
@@ -315,7 +366,10 @@ int network_generate(struct network *n, const struct generate_options *o, struct
                              list[i].prompt_count, n->m->positions);
     if (o->max_new == 0)
         return 0;
-    r.slots = o->batch < count ? o->batch : count;
+    const size_t batch = o->batch                   ? o->batch
+                         : n->memory < SMALL_BYTES ? BATCH_SMALL
+                                                   : BATCH_LARGE;
+    r.slots = batch < count ? batch : count;
     size_t longest = 0, prompts = 0;
     for (size_t i = 0; i < count; i++) {
         const size_t length = list[i].prompt_count + room(&r, &list[i]);
@@ -350,7 +404,8 @@ int network_generate(struct network *n, const struct generate_options *o, struct
     result = 0;
 out:
     for (size_t i = 0; r.slot && i < r.slots; i++) {
-        slot_clear(&r, &r.slot[i]);
+        for (size_t j = 0; r.slot[i].cache && j < n->m->layers; j++)
+            cache_free(&r.slot[i].cache[j]);
         free(r.slot[i].cache);
     }
     free(r.slot);

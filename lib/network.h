@@ -33,7 +33,7 @@ struct generation;
 
 struct generate_options {
     size_t max_new;
-    size_t batch; /* sequences at a time; does not change results */
+    size_t batch; /* sequences at a time; does not change results. 0: by the model's size */
     bool ignore_eos;
     double temperature; /* 0: greedy, the lowest id of equal logits */
     double top_p;       /* 1: all */

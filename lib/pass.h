@@ -29,7 +29,8 @@ struct pass_sequence {
 
 struct pass;
 
-/* Reads the rest of the source. c (for --mem-max, -v and progress) may be NULL. hook may be NULL.
+/* Reads the rest of the source. c (for --mem-max, -v and progress) may be NULL. hook may be NULL;
+ * without it a sequence that begins like one shortly before it takes that one's keys and values.
  * After it the numbers after the last block are there, and the head. */
 int pass_run(struct pass **out, struct source *s, const struct pass_sequence *sequence,
              size_t count, struct pool *pool, const struct cli *c, const struct forward_hook *hook,
@@ -41,8 +42,11 @@ void pass_free(struct pass *p);
 int pass_nll(struct pass *p, size_t sequence, size_t first, size_t count, double *nll,
              struct error *e);
 
-/* nll[i] of id i of a sequence's branch, after the shared ids and those before it; i < its count. */
-int pass_branch_nll(struct pass *p, size_t sequence, size_t branch, double *nll, struct error *e);
+/* nll of the ids of all branches of a sequence, branch after branch, each after the shared ids and
+ * those before it; best (or NULL): the most likely ids in their places, the lowest of equals; *next:
+ * that after the sequence itself. */
+int pass_branches(struct pass *p, size_t sequence, double *nll, int32_t *best, int32_t *next,
+                  struct error *e);
 
 /* logits (count, panel_size(vocab)) after each of `count` ids from `first` on. */
 int pass_logits(struct pass *p, size_t sequence, size_t first, size_t count, float *logits,

@@ -11,7 +11,7 @@
 
 enum {
     DATABASE_APPLICATION = 0x6b69636b, /* "kick": PRAGMA application_id */
-    DATABASE_VERSION = 2,              /* PRAGMA user_version, as in analyze/schema.sql */
+    DATABASE_VERSION = 3,              /* PRAGMA user_version, as in analyze/schema.sql */
 };
 
 enum cell_type { CELL_NULL, CELL_INTEGER, CELL_REAL, CELL_TEXT };

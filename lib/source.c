@@ -156,12 +156,12 @@ uint64_t source_memory_reading(const struct source *s, struct pool *pool)
            ((uint64_t)14 << 20) * (uint64_t)pool_threads(pool);
 }
 
-uint64_t source_memory(const struct source *s, struct pool *pool)
+uint64_t source_memory(const struct source *s, struct pool *pool, uint64_t logits)
 {
     const struct model *m = &s->model;
     const uint64_t width = weight_width(s), head = width * m->vocab * m->width;
     const uint64_t block = width * model_parameters(m, true) / m->layers + (m->tied ? head : 0);
-    return source_memory_reading(s, pool) + (block > head ? block : head);
+    return source_memory_reading(s, pool) + (block > head + logits ? block : head + logits);
 }
 
 uint64_t source_memory_resident(const struct source *s, struct pool *pool)

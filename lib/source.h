@@ -51,9 +51,9 @@ int source_next(struct source *s, struct tensor *t, enum model_role *role, size_
 
 /* Estimates in bytes, before the tensors are read, taking all in the type of the first: what
  * reading it tensor by tensor takes; with one block packed at a time (and the head, at the end or all
- * the time where tied); and with all of it packed. */
+ * the time where tied; beside it alone live so many bytes of logits); and with all of it packed. */
 uint64_t source_memory_reading(const struct source *s, struct pool *pool);
-uint64_t source_memory(const struct source *s, struct pool *pool);
+uint64_t source_memory(const struct source *s, struct pool *pool, uint64_t logits);
 uint64_t source_memory_resident(const struct source *s, struct pool *pool);
 
 /* The object under "model" in a result stream, after the last tensor: id, name, steps,

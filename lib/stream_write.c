@@ -48,10 +48,11 @@ static struct job *job_get(struct stream_writer *w, size_t i, struct error *e)
     struct job *j = &w->job[i];
     if (j->zstd)
         return j;
+    /* Not memory_new(), which clears: of a short stream few of these pages are ever used. */
     if (!j->plain)
-        j->plain = memory_new(STREAM_FRAME, 1, "a frame", e);
+        j->plain = memory_resize(NULL, STREAM_FRAME, 1, "a frame", e);
     if (!j->packed)
-        j->packed = memory_new(w->bound, 1, "a frame", e);
+        j->packed = memory_resize(NULL, w->bound, 1, "a frame", e);
     if (!j->plain || !j->packed)
         return NULL;
     j->zstd = ZSTD_createCCtx();

@@ -3,6 +3,7 @@
  * Encoding: the text is cut at added tokens that ask for the raw text; what lies between is
  * normalised, cut at the other added tokens, pre-tokenized into words, and each word goes through
  * the model. Decoding: the texts of the ids, without special tokens, go through the decoder. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,10 @@ struct added {
     bool special, single_word, lstrip, rstrip, normalized;
 };
 
+struct call;
+
 struct hf {
+    _Atomic(struct call *) *spare; /* of the last call, for the next: texts come by the thousand */
     struct bpe *model;
     struct added *added;
     size_t added_count, size;
@@ -249,6 +253,25 @@ static int find_specials(const struct hf *m, const json_t *post,
     return 0;
 }
 
+/* Working memory of a call. */
+struct call {
+    struct merger merger;
+    struct matcher matcher;
+    struct buffer normal;
+    struct spans spans;
+};
+
+static void call_free(struct call *c)
+{
+    if (!c)
+        return;
+    merger_free(&c->merger);
+    matcher_free(&c->matcher);
+    buffer_free(&c->normal);
+    spans_free(&c->spans);
+    free(c);
+}
+
 /* ---- the file ------------------------------------------------------------------------------- */
 
 int hf_new(struct hf **out, const void *bytes, size_t n, const struct tokenizer_settings *settings,
@@ -266,7 +289,8 @@ int hf_new(struct hf **out, const void *bytes, size_t n, const struct tokenizer_
         goto out;
     }
     m = memory_new(1, sizeof *m, "a tokenizer", e);
-    if (!m || bpe_new(&m->model, json_object_get(root, "model"), e))
+    if (!m || !(m->spare = memory_new(1, sizeof *m->spare, "a tokenizer", e)) ||
+        bpe_new(&m->model, json_object_get(root, "model"), e))
         goto out;
     m->size = bpe_size(m->model);
     decoder = json_object_get(root, "decoder");
@@ -301,6 +325,8 @@ void hf_free(struct hf *m)
 {
     if (!m)
         return;
+    call_free(m->spare ? atomic_load(m->spare) : NULL);
+    free(m->spare);
     bpe_free(m->model);
     for (size_t i = 0; i < m->added_count; i++)
         free(m->added[i].text);
@@ -318,13 +344,6 @@ void hf_free(struct hf *m)
 }
 
 /* ---- encoding ------------------------------------------------------------------------------- */
-
-struct call {
-    struct merger merger;
-    struct matcher matcher;
-    struct buffer normal;
-    struct spans spans;
-};
 
 /* 1 if one character, that before or that at a position, is of a word. */
 static int is_word(const struct hf *m, struct call *c, const unsigned char *s, size_t n,
@@ -449,13 +468,17 @@ static int take_raw(const struct hf *m, struct call *c, const unsigned char *s, 
 int hf_encode(const struct hf *m, const char *text, size_t n, struct token_ids *out,
               struct error *e)
 {
-    struct call c = {0};
-    int rc = cut_added(m, &c, &m->raw, take_raw, (const unsigned char *)text, n, true, out, e);
-    merger_free(&c.merger);
-    matcher_free(&c.matcher);
-    buffer_free(&c.normal);
-    spans_free(&c.spans);
-    return rc;
+    enum { KNOWN_MAX = 1 << 14, TEXT_MAX = 1 << 16 }; /* what is worth keeping between calls */
+    struct call *c = atomic_exchange(m->spare, NULL);
+    if (!c && !(c = memory_new(1, sizeof *c, "a text", e)))
+        return -1;
+    const int rc = cut_added(m, c, &m->raw, take_raw, (const unsigned char *)text, n, true, out, e);
+    if (rc || c->merger.known.count > KNOWN_MAX || n > TEXT_MAX) {
+        call_free(c);
+        return rc;
+    }
+    call_free(atomic_exchange(m->spare, c));
+    return 0;
 }
 
 /* ---- decoding ------------------------------------------------------------------------------- */

@@ -67,7 +67,7 @@ static int run(struct cli *c, struct error *e)
         rc = drawing_svg(drawing, &out, e);
         break;
     case 'd':
-        rc = drawing_pdf(drawing, draw_date(), figure->title, &out, e);
+        rc = drawing_pdf(&drawing, 1, draw_date(), figure->title, &out, e);
         break;
     default:
         rc = drawing_png(drawing, dpi, &out, e);

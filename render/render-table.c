@@ -7,13 +7,14 @@
 
 #include "cli.h"
 #include "figure.h"
+#include "harness.h"
 #include "memory.h"
 #include "output.h"
 #include "query.h"
 
 enum { CELL_TEXT_MAX = 128 };
 
-static const char *database, *reports, *format = "text";
+static const char *database, *reports, *format = "text", *harness;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
@@ -22,6 +23,8 @@ static struct cli_option options[] = {
      .help = "text, md or csv", .choices = "text|md|csv"},
     {.name = "reports", .type = CLI_TEXT, .value = &reports, .arg = "DIR",
      .help = "its figures, without FOLDER [reports]"},
+    {.name = "lm-eval", .type = CLI_TEXT, .value = &harness, .arg = "DIR",
+     .help = "instead write lm-evaluation-harness result files"},
     {.name = NULL},
 };
 
@@ -216,6 +219,8 @@ static int run(struct cli *c, struct error *e)
 {
     if (!database)
         return error_usage(e, "the database is missing: -D FILE");
+    if (harness && (c->operands || c->output))
+        return error_usage(e, "--lm-eval writes files of all results into its folder: no FOLDER, no -o");
     bool csv = !strcmp(format, "csv");
     if (csv && c->operands != 1)
         return error_usage(e, "csv holds one table: name one figure folder");
@@ -224,8 +229,15 @@ static int run(struct cli *c, struct error *e)
     size_t found = 0;
     struct page p = {.e = e};
     int rc = -1;
-    if (database_open(&db, database, e) ||
-        (!c->operands && figure_folders(reports, &list, &found, e)))
+    if (database_open(&db, database, e))
+        goto out;
+    if (harness) {
+        rc = harness_write(harness, db, &found, e);
+        cli_note(c, "%zu files", rc ? 0 : found);
+        found = 0;
+        goto out;
+    }
+    if (!c->operands && figure_folders(reports, &list, &found, e))
         goto out;
     size_t count = c->operands ? (size_t)c->operands : found;
     for (size_t i = 0; i < count; i++) {

@@ -3,7 +3,8 @@
 # on, the default first), readers ("mmlu cnndm"). The paths are make's: $(OUT)/models/ROLE.kick,
 # $(OUT)/data/NAME.kick, $(OUT)/stamps/PROGRAM (changes with a program's revision),
 # $(OUT)/results/NAME.kick; a variant with several tasks is $(OUT)/variants/NAME.kick while they run
-# (variant.sh). A line for which something is not there is left out.
+# (variant.sh). judge-request writes $(OUT)/requests/NAME.jsonl, for a judge elsewhere. A line for which
+# something is not there is left out.
 
 function fail(text)
 {
@@ -102,7 +103,7 @@ function variant(role, count,    i, on, one)
 
 # One task, which may have a judge: "eval-chat -d mtbench > judge-overlap -m dense -d mtbench". Its
 # results go into target[], need[] and command[]; input: what the variant is read from, "" for a pipe.
-function result(role, task, set, name, input,    part, i, n)
+function result(role, task, set, name, input,    part, i, n, path, asked)
 {
     n = split(task, part, ">")
     for (i = 1; i <= n; i++) {
@@ -112,17 +113,22 @@ function result(role, task, set, name, input,    part, i, n)
             fail("too many stages for a file name: " name)
         sub("-d [^ ]+", "-d $(OUT)/data/" set ".kick", task)
         sub("-m dense", "-m $(OUT)/models/" role ".kick", task)
-        if ("$(OUT)/results/" name ".kick" in seen) {
-            input = "$(OUT)/results/" name ".kick"
+        asked = program(part[i]) == "judge-request"
+        path = asked ? "$(OUT)/requests/" name ".jsonl" : "$(OUT)/results/" name ".kick"
+        if (path in seen) {
+            input = path
             continue
         }
-        target[++targets] = "$(OUT)/results/" name ".kick"
+        target[++targets] = path
         need[targets] = (i == 1 ? needed : input " $(OUT)/models/" role ".kick") \
             " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
-        command[targets] = "kick " task " -q -j $(threads) " input " -o " target[targets]
+        command[targets] = "kick " task " -q " (asked ? "" : "-j $(threads) ") input " -o " target[targets]
         input = target[targets]
         seen[input] = 1
-        results = results " \\\n  " input
+        if (asked)
+            requests = requests " \\\n  " input
+        else
+            results = results " \\\n  " input
     }
 }
 
@@ -212,5 +218,5 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
 
 END {
     if (!status)
-        print "RESULTS :=" results
+        print "RESULTS :=" results "\nREQUESTS :=" requests
 }

@@ -67,50 +67,63 @@ static double limit_bytes(const struct bench *b)
     return (double)b->big_bytes / (now() - start);
 }
 
-/* A case: `work` floating-point operations or bytes per call of run(). */
+/* A product: 512 rows are bound by the FMA units, one row by reading the weights. What is measured in
+ * a round is compared with what was measured in the same round, since other users of a machine come
+ * and go. */
 struct item {
     const char *name;
-    bool memory; /* bound by memory rather than by the FMA units */
-    double work;
-    int (*run)(struct bench *b, const struct matrix *m, size_t rows, struct error *e);
-    const struct matrix *matrix;
-    size_t rows;
+    struct matrix matrix;
+    double weights_s[2][ROUNDS_MAX]; /* of 512 rows and of one, by round */
 };
 
-static int run_product(struct bench *b, const struct matrix *m, size_t rows, struct error *e)
+enum { BATCH = 512, WEIGHTS = 9 };
+
+static int time_product(struct bench *b, struct item *i, int one, long round, struct error *e)
 {
-    return matrix_product(m, b->kernels, NULL, rows, b->x, (size_t)size, b->y, m->panels * PANEL, e);
+    const size_t rows = one ? 1 : BATCH;
+    size_t calls = 0;
+    const double start = now();
+    do {
+        if (matrix_product(&i->matrix, b->kernels, NULL, rows, b->x, (size_t)size, b->y,
+                           i->matrix.panels * PANEL, e))
+            return -1;
+        calls++;
+    } while (now() - start < (one ? 0.05 : 0.1));
+    i->weights_s[one][round] =
+        (double)size * (double)size * (double)rows * (double)calls / (now() - start);
+    return 0;
 }
 
-static int measure(struct bench *b, const struct item *i, struct error *e)
+static void ratios(const double *a, const double *b, double factor, double out[ROUNDS_MAX])
 {
-    double rate[ROUNDS_MAX], ratio[ROUNDS_MAX];
-    for (long r = 0; r < rounds; r++) {
-        const double limit = i->memory ? limit_bytes(b) : limit_flops(b);
-        size_t calls = 0;
-        const double start = now();
-        do {
-            if (i->run(b, i->matrix, i->rows, e))
-                return -1;
-            calls++;
-        } while (now() - start < 0.1);
-        rate[r] = i->work * (double)calls / (now() - start);
-        ratio[r] = rate[r] / limit;
-        cli_progress(b->cli, (uint64_t)r + 1, (uint64_t)rounds, "rounds");
-    }
-    const double rate_median = median(rate, (size_t)rounds);
-    const double ratio_median = median(ratio, (size_t)rounds);
-    const double low = ratio[0], high = ratio[rounds - 1];
-    printf("%-34s %8.2f %-8s %5.2f  (%.2f to %.2f) of %s\n", i->name, rate_median / 1e9,
-           i->memory ? "GB/s" : "GFLOP/s", ratio_median, low, high,
-           i->memory ? "reading memory" : "FMA peak");
+    for (long r = 0; r < rounds; r++)
+        out[r] = factor * a[r] / b[r];
+    (void)median(out, (size_t)rounds);
+}
+
+static int report(struct bench *b, const struct item *i, const struct item *dense, int one,
+                  const double *limit, struct error *e)
+{
+    const double work = one ? (double)i->matrix.bytes / ((double)size * (double)size) : 2;
+    double rate[ROUNDS_MAX], ratio[ROUNDS_MAX], versus[ROUNDS_MAX];
+    const size_t n = (size_t)rounds;
+    for (long r = 0; r < rounds; r++)
+        rate[r] = i->weights_s[one][r] * work;
+    ratios(i->weights_s[one], limit, work, ratio);
+    ratios(i->weights_s[one], dense->weights_s[one], 1, versus);
+    const double middle = median(rate, n), share = median(ratio, n), gain = median(versus, n);
+    printf("%-22s %4d %s %8.2f %-8s %5.2f (%.2f to %.2f) of %-8s %5.2f (%.2f to %.2f) x bf16\n",
+           i->name, one ? 1 : BATCH, one ? "row " : "rows", middle / 1e9, one ? "GB/s" : "GFLOP/s",
+           share, ratio[0], ratio[rounds - 1], one ? "reading" : "FMA peak", gain, versus[0],
+           versus[rounds - 1]);
     fflush(stdout);
     if (!b->writer)
         return 0;
-    json_t *json = json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:i}", "case", i->name, "rate",
-                             rate_median, "unit", i->memory ? "B/s" : "FLOP/s", "ratio",
-                             ratio_median, "ratio_low", low, "ratio_high", high, "rounds",
-                             (int)rounds);
+    json_t *json = json_pack(
+        "{s:s, s:i, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "case", i->name, "rows",
+        one ? 1 : BATCH, "rate", middle, "unit", one ? "B/s" : "FLOP/s", "ratio", share,
+        "ratio_low", ratio[0], "ratio_high", ratio[rounds - 1], "to_bf16", gain, "to_bf16_low",
+        versus[0], "to_bf16_high", versus[rounds - 1], "rounds", (int)rounds);
     int result = json ? stream_write(b->writer, json, NULL, 0, e)
                       : error_set(e, "no memory for a record");
     json_decref(json);
@@ -134,44 +147,56 @@ static void fill(struct bench *b)
     }
 }
 
-/* One matrix in several encodings, each for many rows (a batch) and for one (decoding). */
-static int run_cases(struct bench *b, struct error *e)
+/* One matrix in several encodings. */
+static int make_items(struct bench *b, struct item *item, struct error *e)
 {
-    static const char *const names[] = {"f32", "bf16", "int4 g128"};
-    const size_t n = (size_t)size;
+    static const struct {
+        const char *name;
+        enum tensor_encoding encoding;
+        double sparsity; /* of them unstructured, or 2:4 where nm */
+        int bits;
+    } kinds[WEIGHTS] = {
+        {"f32", ENCODING_NONE, 0, 0},          {"bf16", ENCODING_NONE, 0, 0},
+        {"bf16 30 % bitmap", ENCODING_BITMAP, 0.3, 0},
+        {"bf16 50 % bitmap", ENCODING_BITMAP, 0.5, 0}, {"bf16 80 % bitmap", ENCODING_BITMAP, 0.8, 0},
+        {"bf16 2:4", ENCODING_NM, 0.5, 0},
+        {"int8 g128", ENCODING_NONE, 0, 8},    {"int4 g128", ENCODING_NONE, 0, 4},
+        {"int2 g128", ENCODING_NONE, 0, 2},
+    };
+    const size_t n = (size_t)size, groups = (n + 127) / 128;
     const struct tensor like = {.name = "bench", .rank = 2, .shape = {n, n}, .rows = n, .cols = n};
     float *wide = memory_new(n * n, sizeof *wide, "a matrix", e);
+    uint16_t *pruned = memory_new(n * n, sizeof *pruned, "a matrix", e);
     uint8_t *codes = memory_new(n * n, 1, "a matrix", e);
-    const size_t groups = (n + 127) / 128;
     float *scale = memory_new(n * groups, sizeof *scale, "a matrix", e);
     uint8_t *zero = memory_new(n * groups, 1, "a matrix", e);
     int result = -1;
-    if (!wide || !codes || !scale || !zero)
+    if (!wide || !pruned || !codes || !scale || !zero)
         goto out;
     values_to_f32(VALUES_BF16, b->dense, n * n, wide);
-    for (size_t r = 0; r < n; r++)
-        quantize_row(b->kernels, wide + r * n, n, 128, 4, false, codes + r * n, scale + r * groups,
-                     zero + r * groups);
-    for (int kind = 0; kind < 3; kind++) {
+    for (int k = 0; k < WEIGHTS; k++) {
         struct tensor_store store = {0};
-        struct matrix m = {0};
-        char name[64];
-        int failed = kind == 2 ? tensor_encode_int(&store, &like, 4, 128, codes, scale, zero, e)
-                               : tensor_encode(&store, &like, kind ? VALUES_BF16 : VALUES_F32,
-                                               kind ? (void *)b->dense : (void *)wide, ENCODING_NONE,
-                                               0, 0, e);
-        if (!failed)
-            failed = matrix_pack(&m, &store.tensor, NULL, e);
-        if (!failed) {
-            const double weights = (double)n * (double)n;
-            snprintf(name, sizeof name, "product, %s, 512 rows", names[kind]);
-            struct item batch = {name, false, 2 * 512 * weights, run_product, &m, 512};
-            failed = measure(b, &batch, e);
-            snprintf(name, sizeof name, "product, %s, 1 row", names[kind]);
-            struct item one = {name, true, (double)m.bytes, run_product, &m, 1};
-            failed = failed || measure(b, &one, e);
+        item[k].name = kinds[k].name;
+        uint64_t s = 7;
+        for (size_t i = 0; i < n * n; i++) {
+            if (kinds[k].encoding != ENCODING_NM || i % 4 == 0)
+                s = s * 6364136223846793005u + 1442695040888963407u;
+            /* 2:4: one of the four, and one of the others. */
+            const size_t one = s >> 62, two = (one + 1 + (s >> 40) % 3) % 4;
+            const bool keep = kinds[k].encoding == ENCODING_NM
+                                  ? i % 4 == one || i % 4 == two
+                                  : (double)(s >> 40) >= kinds[k].sparsity * 0x1p24;
+            pruned[i] = keep ? b->dense[i] : 0;
         }
-        matrix_free(&m);
+        for (size_t r = 0; kinds[k].bits && r < n; r++)
+            quantize_row(b->kernels, wide + r * n, n, 128, kinds[k].bits, false, codes + r * n,
+                         scale + r * groups, zero + r * groups);
+        int failed = kinds[k].bits
+                         ? tensor_encode_int(&store, &like, kinds[k].bits, 128, codes, scale, zero, e)
+                         : tensor_encode(&store, &like, k ? VALUES_BF16 : VALUES_F32,
+                                         k ? (void *)pruned : (void *)wide, kinds[k].encoding,
+                                         2, 4, e);
+        failed = failed || matrix_pack(&item[k].matrix, &store.tensor, NULL, e);
         tensor_store_free(&store);
         if (failed)
             goto out;
@@ -179,9 +204,38 @@ static int run_cases(struct bench *b, struct error *e)
     result = 0;
 out:
     free(wide);
+    free(pruned);
     free(codes);
     free(scale);
     free(zero);
+    return result;
+}
+
+static int run_cases(struct bench *b, struct error *e)
+{
+    struct item *item = memory_new(WEIGHTS, sizeof *item, "cases", e);
+    double limit[2][ROUNDS_MAX];
+    int result = -1;
+    if (!item || make_items(b, item, e))
+        goto out;
+    for (long r = 0; r < rounds; r++) {
+        for (int one = 0; one < 2; one++) {
+            limit[one][r] = one ? limit_bytes(b) : limit_flops(b);
+            for (int k = 0; k < WEIGHTS; k++)
+                if (time_product(b, &item[k], one, r, e))
+                    goto out;
+            cli_progress(b->cli, (uint64_t)(2 * r + one + 1), (uint64_t)(2 * rounds), "rounds");
+        }
+    }
+    for (int one = 0; one < 2; one++)
+        for (int k = 0; k < WEIGHTS; k++)
+            if (report(b, &item[k], &item[1], one, limit[one], e))
+                goto out;
+    result = 0;
+out:
+    for (int k = 0; item && k < WEIGHTS; k++)
+        matrix_free(&item[k].matrix);
+    free(item);
     return result;
 }
 

@@ -2,9 +2,9 @@
 SELECT coalesce(role || ' model (' || model || ')', model) AS facet, role, model, data_name, compression, series,
        sparsity_percent, pattern, bits, group_columns,
        percent, low_percent, high_percent, dense_percent, dense_low_percent, dense_high_percent,
-       (SELECT 100 * o.mean FROM score AS o WHERE o.result_id = s.result_id AND o.part_kind = s.part_kind
+       (SELECT 100 * o.mean FROM joined_score AS o WHERE o.result_id = s.result_id AND o.part_kind = s.part_kind
         AND o.part = s.part AND o.rule = 'contains') AS contains_percent,
-       (SELECT 100 * o.mean FROM score AS o WHERE o.result_id = s.result_id AND o.part_kind = s.part_kind
+       (SELECT 100 * o.mean FROM joined_score AS o WHERE o.result_id = s.result_id AND o.part_kind = s.part_kind
         AND o.part = s.part AND o.rule = 'paper') AS paper_percent,
        item_count
 FROM scores AS s

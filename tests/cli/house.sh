@@ -64,7 +64,7 @@ for source in {ingest,compress,evaluate,analyze,render}/*.[ch]; do
     done
 done
 if [ -z "$foreign" ]; then echo "ok stages include lib only"; else echo "not ok stages include lib only:$foreign"; fi
-printing=$(grep -nE '\b(printf|puts|putchar|exit|abort)\(|fprintf\(std|stderr' lib/*.c | grep -vE '^lib/cli\.c|snprintf|^[^:]*:[0-9]*: \*' || true)
+printing=$(grep -nE '\b(printf|puts|putchar|exit|abort)\(|fprintf\(std|(^|[^"._a-z])stderr *[,)]' lib/*.c | grep -vE '^lib/cli\.c|snprintf|^[^:]*:[0-9]*: \*' || true)
 if [ -z "$printing" ]; then echo "ok the library neither prints nor exits"; else
     echo "not ok the library neither prints nor exits"
     sed 's/^/    /' <<<"$printing"

@@ -73,6 +73,26 @@ printf '%s\n' '{"doc_id":0,"doc":{},"target":"b","arguments":{"gen_args_0":{"arg
 check "tasks: lm-evaluation-harness generation" has "$work/x.kick" \
     '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"]}'
 
+cat >"$work/samples.jsonl" <<'END'
+{"doc_id":0,"doc":{},"target":" ran to the park.","arguments":{"gen_args_0":{"arg_0":"Tom","arg_1":" ran to the park."},"gen_args_1":{"arg_0":"Lily","arg_1":" ran to the park."}},"filtered_resps":[[-3.0,false],[-2.0,false]],"filter":"none","acc":0.0}
+{"doc_id":1,"doc":{"subject":"days"},"target":"0","arguments":[["One day,"," Tom"],["One day,"," a dog"],[""," Tom"],[""," a dog"]],"filter":"none","acc":1.0}
+{"doc_id":2,"doc":{},"target":" time","arguments":[["Once upon a"," time"]],"filter":"none","acc":1.0}
+{"doc_id":2,"doc":{},"target":" time","arguments":[["Once upon a"," time"]],"filter":"other","acc":1.0}
+{"doc_id":3,"doc":{},"target":"","arguments":[["Once upon a time"]],"filter":"none"}
+END
+refuses "tasks: a rolling log-likelihood is named" 1 "samples.jsonl: line 5: its requests have no continuations" \
+    kick-ingest-tasks "$work/samples.jsonl" -o "$work/x.kick"
+kick-ingest-tasks -n 3 "$work/samples.jsonl" -o "$work/samples.kick"
+check "tasks: options with prompts of their own, gold by the logged acc" has "$work/samples.kick" \
+    '"continuations":[" ran to the park."," ran to the park."],"prompts":["Tom","Lily"],"answer":0}'
+check "tasks: unconditional requests are no options" has "$work/samples.kick" \
+    '{"item":"1","prompt":"One day,","group":"days","continuations":[" Tom"," a dog"],"answer":0}'
+check "tasks: one row a document" test "$(items "$work/samples.kick")" = 3
+printf '%s\n' '{"doc_id":0,"doc":{"answer":"b"},"arguments":{"gen_args_0":{"arg_0":"P","arg_1":{"until":"\n","max_gen_toks":9}}}}' |
+    kick-ingest-tasks - -o "$work/x.kick"
+check "tasks: one stop string, most new tokens, the document's answer" has "$work/x.kick" \
+    '{"item":"0","prompt":"P","aliases":["b"],"stop":["\n"],"max_new":9}'
+
 need "$shared/real/datasets" "real data sets"
 real=$shared/real/datasets
 for s in dev:285 val:1531 test:14042; do
@@ -108,6 +128,14 @@ same() { # NAME PROGRAM OPTIONS…: any threads and any batch give the same byte
     check "$name: -B1 = -B32" cmp "$work/a.kick" "$work/b.kick"
 }
 same choice kick-eval-choice -k 2 -d "$work/mmlu.kick"
+kick-eval-choice -d "$work/samples.kick" "$work/s.kick" -o "$work/x.kick"
+for who in Tom Lily; do
+    printf '%s\n' '{"doc_id":0,"doc":{},"target":"0","arguments":[["'$who'"," ran to the park."]]}' |
+        kick-ingest-tasks - -o "$work/y.kick"
+    kick-eval-choice -d "$work/y.kick" "$work/s.kick" | zstdcat | sed -n 's/.*"option_logprob":\[\([^]]*\)\].*/\1/p'
+done | paste -sd, >"$work/alone"
+check "choice: an option behind its own prompt is scored there" has "$work/x.kick" "\"option_logprob\":[$(cat "$work/alone")]"
+check "choice: one continuation is right where greedy decoding gives it" has "$work/x.kick" '{"item":"2","strict":1,'
 same factoid kick-eval-factoid -n 20 -d "$work/fb-eval.kick"
 same retrieval kick-eval-retrieval -n 20 -d "$work/nq.kick"
 same summary kick-eval-summary -n 12 --max-new 32 -d "$work/cnn.kick"

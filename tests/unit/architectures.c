@@ -255,6 +255,108 @@ static void check_batches(void)
     source_close(&s);
 }
 
+/* Sequences, and prompts, that begin alike share what they have in common: no bit may differ from
+ * each alone. Branches: against the sequence that has their ids. */
+static void check_alike(const struct expected *x)
+{
+    enum { ALIKE = 6 };
+    int32_t ids[ALIKE][LONGEST];
+    struct pass_sequence list[ALIKE] = {{0}};
+    struct generation prompts[ALIKE] = {{0}};
+    struct pass *p = NULL, *one = NULL;
+    struct source s, whole;
+    struct network n;
+    size_t longest = 0;
+    for (size_t i = 0; i < SEQUENCES; i++)
+        if (x->sequence[i].count > x->sequence[longest].count)
+            longest = i;
+    const struct pass_sequence *from = &x->sequence[longest];
+    model_open(&whole, NULL);
+    const size_t vocab = whole.model.vocab, ld = panel_size(vocab);
+    float *a = memory_new(LONGEST, ld * sizeof *a, "a test", &error);
+    float *b = memory_new(LONGEST, ld * sizeof *b, "a test", &error);
+    /* Whole, cut, other ends, another begin, the same once more. */
+    for (size_t i = 0; i < ALIKE; i++) {
+        list[i] = (struct pass_sequence){ids[i], from->count - (i == 1 ? 5 : 0), NULL, 0};
+        memcpy(ids[i], from->ids, list[i].count * sizeof **ids);
+        if (i == 2 || i == 3)
+            ids[i][list[i].count - 6 * (i - 1)] ^= 1;
+        if (i == 4)
+            ids[i][2] ^= 1;
+    }
+    const int32_t tail[] = {ids[0][3], ids[0][1], ids[0][4]};
+    const struct pass_branch branch[] = {{tail, 3, list[3].count - 3},
+                                         {tail + 1, 1, list[3].count - 3}};
+    list[3].branch = branch;
+    list[3].branches = 2;
+    OK(pass_run(&p, &whole, list, ALIKE, NULL, NULL, NULL, &error));
+    for (size_t i = 0; i < ALIKE; i++) {
+        double nll[LONGEST], want[LONGEST];
+        model_open(&s, NULL);
+        OK(pass_run(&one, &s, &list[i], 1, NULL, NULL, NULL, &error));
+        OK(pass_logits(p, i, 0, list[i].count, a, &error));
+        OK(pass_logits(one, 0, 0, list[i].count, b, &error));
+        OK(pass_nll(p, i, 1, list[i].count - 1, nll, &error));
+        OK(pass_nll(one, 0, 1, list[i].count - 1, want, &error));
+        if (memcmp(a, b, list[i].count * ld * sizeof *a) ||
+            memcmp(nll, want, (list[i].count - 1) * sizeof *nll))
+            fail_msg("%s: other bits of sequence %zu beside its like", directory, i);
+        pass_free(one);
+        source_close(&s);
+    }
+    double nll[4], want[3];
+    int32_t next, likely[4], best = 0;
+    OK(pass_logits(p, 3, list[3].count - 1, 1, a, &error));
+    for (size_t i = 1; i < vocab; i++)
+        best = a[i] > a[best] ? (int32_t)i : best;
+    OK(pass_branches(p, 3, nll, likely, &next, &error));
+    OK(pass_logits(p, 3, list[3].count - 4, 1, a, &error));
+    for (size_t i = 1, k = 0; i <= vocab; i++) {
+        k = i < vocab && a[i] > a[k] ? i : k;
+        assert_true(i < vocab || (likely[0] == (int32_t)k && likely[3] == (int32_t)k));
+    }
+    pass_free(p);
+    source_close(&whole);
+    memcpy(ids[0], ids[3], (list[3].count - 3) * sizeof **ids);
+    memcpy(ids[0] + list[3].count - 3, tail, sizeof tail);
+    model_open(&s, NULL);
+    OK(pass_run(&one, &s, &list[0], 1, NULL, NULL, NULL, &error));
+    OK(pass_nll(one, 0, list[3].count - 3, 3, want, &error));
+    if (next != best || memcmp(nll, want, sizeof want))
+        fail_msg("%s: other bits of a branch", directory);
+    ids[0][list[3].count - 3] = tail[1];
+    OK(pass_nll(one, 0, list[3].count - 3, 1, want, &error));
+    assert_memory_equal(&nll[3], want, sizeof *want);
+    pass_free(one);
+    source_close(&s);
+
+    model_open(&s, NULL);
+    OK(network_load(&n, &s, NULL, NULL, &error));
+    for (size_t batch = 1; batch <= ALIKE; batch += 2) {
+        const struct generate_options o = {.max_new = 12, .batch = batch, .ignore_eos = true};
+        for (size_t i = 0; i < ALIKE; i++)
+            prompts[i] = (struct generation){
+                .prompt = ids[i], .prompt_count = list[i].count / 2, .item = i, .score = true};
+        OK(network_generate(&n, &o, prompts, ALIKE, NULL, &error));
+        for (size_t i = 0; i < ALIKE; i++) {
+            struct generation g = prompts[i];
+            OK(network_generate(&n, &o, &g, 1, NULL, &error));
+            if (g.count != prompts[i].count ||
+                memcmp(g.ids, prompts[i].ids, g.count * sizeof *g.ids) ||
+                memcmp(g.logprob, prompts[i].logprob, g.count * sizeof *g.logprob))
+                fail_msg("%s: another answer to prompt %zu beside its like", directory, i);
+            free(g.ids);
+            free(g.logprob);
+            free(prompts[i].ids);
+            free(prompts[i].logprob);
+        }
+    }
+    network_free(&n);
+    source_close(&s);
+    free(a);
+    free(b);
+}
+
 static void check_bits(const struct expected *x)
 {
     static const size_t whole[] = {LONGEST}, one[] = {1}, odd[] = {1, 18, 3, 1, 40, 7};
@@ -303,6 +405,7 @@ static size_t check_folder(const char *folder)
         check_numbers(&x);
         check_greedy(&x);
         check_bits(&x);
+        check_alike(&x);
         expected_free(&x);
         free(list[i]);
     }

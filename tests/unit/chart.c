@@ -402,7 +402,7 @@ static void painted_twice_is_the_same(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(chart_draw(&d, f, &how, &e), 0);
         assert_int_equal(drawing_svg(d, &b[i][0], &e), 0);
-        assert_int_equal(drawing_pdf(d, 1000, "T", &b[i][1], &e), 0);
+        assert_int_equal(drawing_pdf(&d, 1, 1000, "T", &b[i][1], &e), 0);
         assert_int_equal(drawing_png(d, 100, &b[i][2], &e), 0);
         drawing_free(d);
     }

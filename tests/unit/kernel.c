@@ -94,14 +94,122 @@ static void products(const struct kernels *k)
     }
 }
 
-static void combines(const struct kernels *k)
+static void groups(const struct kernels *k)
 {
-    for (size_t run = 0; run < 200; run++) {
-        const size_t rows = bits32() % 9, lds = 16 + bits32() % 3, ldy = 16 + bits32() % 3;
+    for (size_t run = 0; run < 300; run++) {
+        const size_t rows = bits32() % 26, n = bits32() % 40, ldx = n + bits32() % 5;
+        const size_t lds = 16 + bits32() % 3, ldy = 16 + bits32() % 3, x = bits32() % 7;
         fill();
-        kernels_scalar.combine(rows, in1, in2, lds, run & 1, in3, in3 + 40, run & 2, out1 + 3, ldy);
-        k->combine(rows, in1, in2, lds, run & 1, in3, in3 + 40, run & 2, out2 + 3, ldy);
-        same("combine", rows, run & 1, run & 2);
+        const struct group_terms g = {in2 + 5000, lds, run & 1, in3 + bits32() % 7, in3 + 40,
+                                      run & 2};
+        const float *a = run & 4 ? in3 + 100 : NULL;
+        kernels_scalar.product_group(rows, n, in1 + x, ldx, in2 + 3, a, &g, out1 + GUARD, ldy);
+        k->product_group(rows, n, in1 + x, ldx, in2 + 3, a, &g, out2 + GUARD, ldy);
+        same("product_group", rows, n, run & 7);
+    }
+}
+
+/* Masks of all shares: none, few, half, nearly all, all. */
+static uint32_t some_mask(size_t run)
+{
+    const uint32_t u = bits32(), v = bits32();
+    return run % 5 == 0 ? 0 : run % 5 == 1 ? u & v : run % 5 == 2 ? u : run % 5 == 3 ? u | v : ~0u;
+}
+
+static void bitmaps(const struct kernels *k)
+{
+    static uint32_t mask[12 * 70];
+    for (size_t run = 0; run < 300; run++) {
+        const size_t panels = 1 + bits32() % 9, n = bits32() % 45, ldm = (n + 1) / 2 + bits32() % 3;
+        size_t start[11] = {bits32() % 5};
+        for (size_t p = 0; p < panels; p++) {
+            start[p + 1] = start[p];
+            for (size_t i = 0; i < n; i += 2) {
+                uint32_t *m = &mask[p * ldm + i / 2];
+                *m = some_mask(run) & (i + 1 < n ? ~0u : 0x55555555);
+                start[p + 1] += (size_t)__builtin_popcount(*m);
+            }
+        }
+        const struct bitmap_panels w = {mask, ldm, half, start};
+        for (int type = PANEL_F16; type <= PANEL_BF16; type++) {
+            fill();
+            for (size_t i = 0; i < panels * PANEL; i++)
+                in3[i] += 0.0f; /* no -0: matrix_bias() leaves none */
+            kernels_scalar.product_bitmap[type](panels, n, in1 + run % 7, &w, out1 + GUARD, in3);
+            k->product_bitmap[type](panels, n, in1 + run % 7, &w, out2 + GUARD, in3);
+            same("product_bitmap", (size_t)type, panels, n);
+            const size_t a = kernels_scalar.expand[type](mask, n, half + start[0], out1 + GUARD);
+            const size_t b = k->expand[type](mask, n, half + start[0], out2 + GUARD);
+            same("expand", (size_t)type, n, 0);
+            assert_int_equal(a, b);
+            assert_int_equal(a, start[1] - start[0]);
+        }
+    }
+}
+
+static void pairs(const struct kernels *k)
+{
+    static uint32_t words[9 * 4 * PAIRS_BLOCK];
+    for (size_t run = 0; run < 300; run++) {
+        const size_t panels = 1 + bits32() % 8, n = bits32() % 100, rows = bits32() % 26;
+        const size_t ldw = (n + 31) / 32 * PAIRS_BLOCK + bits32() % 3, ldy = 16 + bits32() % 3;
+        const size_t groups = (n + 3) / 4, first = groups ? bits32() % groups : 0;
+        const float *bias = bits32() % 2 ? in3 + bits32() % 7 : NULL;
+        const bool more = bits32() % 2;
+        fill();
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            words[i] = bits32() & 0xbfffbfff;
+        /* Places within the last, shorter group; any bits elsewhere. */
+        for (size_t p = 0; n % 4 && p < panels; p++)
+            for (size_t j = 0; j < PANEL; j++)
+                words[p * ldw + n / 32 * PAIRS_BLOCK + j] &= ~(15u << n % 32 / 4 * 4);
+        kernels_scalar.product_pairs(panels, n, in1 + run % 7, words, ldw, out1 + GUARD, in3);
+        k->product_pairs(panels, n, in1 + run % 7, words, ldw, out2 + GUARD, in3);
+        same("product_pairs", panels, n, 0);
+        static float spread1[32 * SPREAD], spread2[32 * SPREAD];
+        memset(spread1, 1, sizeof spread1);
+        memset(spread2, 1, sizeof spread2);
+        kernels_scalar.spread_pairs(words, first, groups - first, spread1 + 1);
+        k->spread_pairs(words, first, groups - first, spread2 + 1);
+        assert_memory_equal(spread1, spread2, sizeof spread1);
+        const size_t left = n - 4 * first < 40 ? n - 4 * first : 40;
+        if (n == 0 || left == 0 || (left % 4 && left < n - 4 * first))
+            continue;
+        kernels_scalar.product_spread(rows, left, in1 + 1, left + run % 3, spread1 + 1,
+                                      out1 + GUARD, ldy, bias, more);
+        k->product_spread(rows, left, in1 + 1, left + run % 3, spread2 + 1, out2 + GUARD, ldy, bias,
+                          more);
+        same("product_spread", rows, left, more);
+    }
+}
+
+static void codes(const struct kernels *k)
+{
+    static uint32_t words[9 * 16 * 24];
+    for (size_t run = 0; run < 300; run++) {
+        const size_t panels = 1 + bits32() % 8, groups = 1 + bits32() % 5;
+        size_t start[7] = {0}, place[7] = {0};
+        const bool nibbles = run % 2;
+        for (size_t g = 0; g < groups; g++) {
+            const size_t n = run % 3 ? 8 * (bits32() % 3) : bits32() % 23;
+            start[g + 1] = start[g] + n;
+            place[g + 1] = place[g] + (nibbles ? (n + 7) / 8 * 8 : n);
+        }
+        fill();
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            words[i] = bits32();
+        const struct code_panels w = {words,      place[groups] * (nibbles ? 8 : 16),
+                                      groups,     start,
+                                      place,      in2 + 3,
+                                      in2 + 4000, run & 4};
+        const enum code_layout layout = nibbles ? CODE_NIBBLES : CODE_BYTES;
+        kernels_scalar.product_codes[layout](panels, &w, in1 + run % 7, in3 + 200, out1 + GUARD,
+                                             in3);
+        k->product_codes[layout](panels, &w, in1 + run % 7, in3 + 200, out2 + GUARD, in3);
+        same("product_codes", panels, start[groups], nibbles);
+        kernels_scalar.widen_nibbles(words, start[groups], out1 + GUARD + run % 5);
+        k->widen_nibbles(words, start[groups], out2 + GUARD + run % 5);
+        same("widen_nibbles", start[groups], 0, 0);
     }
 }
 
@@ -267,12 +375,18 @@ static void all_levels(void **unused)
         printf("level %s: kernels %s\n", cpu_level_name((enum cpu_level)level),
                cpu_level_name(k->level));
         products(k);
-        combines(k);
+        groups(k);
+        bitmaps(k);
+        pairs(k);
+        codes(k);
         rows(k);
         softmax_padding(k);
 #if defined(__x86_64__)
-        if (level == CPU_AVX512) /* some machines use another level's for many rows */
+        if (level == CPU_AVX512) { /* some machines use other kernels in their place */
             products(&kernels_avx512);
+            groups(&kernels_avx512);
+            bitmaps(&kernels_avx512);
+        }
 #endif
     }
 }

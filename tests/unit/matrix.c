@@ -149,18 +149,24 @@ static void floats(void **unused)
     static uint16_t narrow[OUT_MOST * IN_MOST];
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (int v = VALUES_F32; v <= VALUES_BF16; v++) {
-            for (int masked = 0; masked < 2; masked++) {
+            for (int masked = 0; masked < 4; masked++) { /* dense, bitmap, 2:4, 1:4 */
                 struct tensor_store store = {0};
                 struct error e = {0};
                 fill();
                 const size_t rows = sizes[s][0], cols = sizes[s][1];
+                for (size_t i = 0; masked > 1 && i < rows * cols; i++) {
+                    const size_t one = i / cols * 5 + i % cols / 4 * 3, column = i % cols % 4;
+                    if (column != one % 4 && (masked == 3 || column != (one + 1 + one / 4 % 3) % 4))
+                        weight[i] = 0;
+                }
                 const struct tensor like = {
                     .name = "w", .rank = 2, .shape = {rows, cols}, .rows = rows, .cols = cols};
                 if (v != VALUES_F32)
                     values_from_f32((enum tensor_values)v, weight, rows * cols, narrow);
                 const void *dense = v == VALUES_F32 ? (void *)weight : (void *)narrow;
                 if (tensor_encode(&store, &like, (enum tensor_values)v, dense,
-                                  masked ? ENCODING_BITMAP : ENCODING_NONE, 0, 0, &e))
+                                  masked > 1 ? ENCODING_NM : masked ? ENCODING_BITMAP : ENCODING_NONE,
+                                  masked > 1 ? 4 - masked : 0, masked > 1 ? 4 : 0, &e))
                     fail_msg("%s", e.text);
                 compare(&store.tensor, values_name((enum tensor_values)v), s % 2);
                 tensor_store_free(&store);

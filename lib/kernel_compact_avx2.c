@@ -1,0 +1,420 @@
+/* Kernels of compact weights for AVX2: weights are made in registers, eight at a time. */
+#include "kernel_compact.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#include "tensor.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- a mask and what it keeps --------------------------------------------------------------------
+ * Shuffles by mask byte: byte by byte where the kept of eight 16-bit numbers go. */
+#define LANE(m, j) ((m) >> (j) & 1)
+#define BELOW(m, j) __builtin_popcount((m) & ((1 << (j)) - 1))
+#define BYTE(m, j, b) (LANE(m, j) ? (uint8_t)(2 * BELOW(m, j) + (b)) : 0x80)
+#define WORD(m, j) BYTE(m, j, 0), BYTE(m, j, 1)
+#define ROW(m)                                                                                     \
+    {WORD(m, 0), WORD(m, 1), WORD(m, 2), WORD(m, 3), WORD(m, 4), WORD(m, 5), WORD(m, 6), WORD(m, 7)}
+#define ROW4(m) ROW(m), ROW((m) + 1), ROW((m) + 2), ROW((m) + 3)
+#define ROW16(m) ROW4(m), ROW4((m) + 4), ROW4((m) + 8), ROW4((m) + 12)
+#define ROW64(m) ROW16(m), ROW16((m) + 16), ROW16((m) + 32), ROW16((m) + 48)
+static const _Alignas(16) uint8_t place[256][16] = {ROW64(0), ROW64(64), ROW64(128), ROW64(192)};
+
+/* Four outputs of two columns, in pairs. */
+INLINE __m128i kept(const uint16_t *values, size_t mask)
+{
+    return _mm_shuffle_epi8(_mm_loadu_si128((const void *)values),
+                            _mm_load_si128((const void *)place[mask]));
+}
+
+/* f32 of the first and of the second column. */
+INLINE void widen_pairs(const enum panel_type type, __m256i pairs, __m256 out[2])
+{
+    if (type == PANEL_BF16) {
+        out[0] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+        out[1] = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
+        return;
+    }
+    const __m256i first = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff));
+    const __m256i both = _mm256_packus_epi32(first, _mm256_srli_epi32(pairs, 16));
+    const __m256i order = _mm256_permute4x64_epi64(both, 0xd8);
+    out[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(order));
+    out[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(order, 1));
+}
+
+/* Two columns of a panel: outputs 0 to 7, then 8 to 15; the number of values taken. */
+INLINE size_t two_columns(const enum panel_type type, const uint16_t *value, const uint32_t *mask,
+                          __m256 out[4])
+{
+    const uint8_t *m = (const uint8_t *)mask;
+    size_t used = 0;
+#pragma GCC unroll 2
+    for (size_t h = 0; h < 2; h++) {
+        const size_t a = m[2 * h], b = m[2 * h + 1];
+        const size_t next = used + (size_t)__builtin_popcountll(a);
+        const __m256i low = _mm256_castsi128_si256(kept(value + used, a));
+        widen_pairs(type, _mm256_inserti128_si256(low, kept(value + next, b), 1), out + 2 * h);
+        used = next + (size_t)__builtin_popcountll(b);
+    }
+    return used;
+}
+
+/* Bound by the front end, about seventeen instructions for sixteen weights. */
+INLINE void bitmap_tile(const size_t P, const enum panel_type type, size_t k, const float *x,
+                        const uint32_t *mask, size_t ldm, const uint16_t *values,
+                        const size_t *start, float *y, const float *bias)
+{
+    const uint16_t *value[2];
+    __m256 sum[4], w[4];
+#pragma GCC unroll 2
+    for (size_t p = 0; p < P; p++) {
+        value[p] = values + start[p];
+        sum[2 * p] = sum[2 * p + 1] = _mm256_setzero_ps();
+    }
+    for (size_t i = 0; i < k; i += 2) {
+        const __m256 a = _mm256_broadcast_ss(x + i);
+        const __m256 b = _mm256_broadcast_ss(x + (i + 1 < k ? i + 1 : i)); /* its weights are 0 */
+#pragma GCC unroll 2
+        for (size_t p = 0; p < P; p++) {
+            value[p] += two_columns(type, value[p], mask + p * ldm + i / 2, w);
+            sum[2 * p] = _mm256_fmadd_ps(a, w[0], sum[2 * p]);
+            sum[2 * p + 1] = _mm256_fmadd_ps(a, w[2], sum[2 * p + 1]);
+            sum[2 * p] = _mm256_fmadd_ps(b, w[1], sum[2 * p]);
+            sum[2 * p + 1] = _mm256_fmadd_ps(b, w[3], sum[2 * p + 1]);
+        }
+    }
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        _mm256_storeu_ps(y + h * 8, _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + h * 8)));
+}
+
+INLINE void product_bitmap(const enum panel_type type, size_t panels, size_t k, const float *x,
+                           const struct bitmap_panels *w, float *y, const float *bias)
+{
+    size_t p = 0;
+    for (; p + 2 <= panels; p += 2)
+        bitmap_tile(2, type, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,
+                    y + p * PANEL, bias + p * PANEL);
+    if (p < panels)
+        bitmap_tile(1, type, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,
+                    y + p * PANEL, bias + p * PANEL);
+}
+
+void product_bitmap_f16_avx2(size_t panels, size_t k, const float *x,
+                             const struct bitmap_panels *w, float *y, const float *bias)
+{
+    product_bitmap(PANEL_F16, panels, k, x, w, y, bias);
+}
+
+void product_bitmap_bf16_avx2(size_t panels, size_t k, const float *x,
+                              const struct bitmap_panels *w, float *y, const float *bias)
+{
+    product_bitmap(PANEL_BF16, panels, k, x, w, y, bias);
+}
+
+INLINE size_t expand(const enum panel_type type, const uint32_t *mask, size_t k,
+                     const uint16_t *values, float *out)
+{
+    const uint16_t *value = values;
+    for (size_t i = 0; i < k; i += 2, out += 2 * PANEL) {
+        __m256 w[4];
+        value += two_columns(type, value, mask + i / 2, w);
+        _mm256_storeu_ps(out, w[0]);
+        _mm256_storeu_ps(out + 8, w[2]);
+        if (i + 1 == k)
+            break;
+        _mm256_storeu_ps(out + PANEL, w[1]);
+        _mm256_storeu_ps(out + PANEL + 8, w[3]);
+    }
+    return (size_t)(value - values);
+}
+
+size_t expand_f16_avx2(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+{
+    return expand(PANEL_F16, mask, k, values, out);
+}
+
+size_t expand_bf16_avx2(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+{
+    return expand(PANEL_BF16, mask, k, values, out);
+}
+
+/* ---- two of every four columns -------------------------------------------------------------------
+ */
+
+INLINE __m256 first_of(__m256i pairs)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+
+INLINE __m256 second_of(__m256i pairs)
+{
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
+}
+
+/* Four numbers of x, of which n are there, in both halves. */
+INLINE __m256 four(const float *x, size_t n)
+{
+    float part[4] = {0};
+    if (n >= 4)
+        return _mm256_broadcast_ps((const void *)x);
+    memcpy(part, x, n * sizeof *part);
+    return _mm256_broadcast_ps((const void *)part);
+}
+
+/* One group of both panels' halves. places: those of the group in the lowest bits. */
+INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, __m256 a,
+                      const __m256i *places, __m256 *sum)
+{
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++) {
+        const __m256i pairs =
+            _mm256_loadu_si256((const void *)(w + h / 2 * ldw + (1 + g) * PANEL + h % 2 * 8));
+        const __m256i at = _mm256_srli_epi32(places[h], (int)(4 * g));
+        const __m256 one = _mm256_permutevar_ps(a, at);
+        const __m256 two = _mm256_permutevar_ps(a, _mm256_srli_epi32(places[h], (int)(4 * g + 2)));
+        sum[h] = _mm256_fmadd_ps(one, first_of(pairs), sum[h]);
+        sum[h] = _mm256_fmadd_ps(two, second_of(pairs), sum[h]);
+    }
+}
+
+/* Bound by memory, or from a cache by the two ports of shuffles and shifts. */
+INLINE void pairs_tile(const size_t P, size_t k, const float *x, const uint32_t *w, size_t ldw,
+                       float *y, const float *bias)
+{
+    __m256 sum[4];
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        sum[h] = _mm256_setzero_ps();
+    for (size_t i = 0; i < k; i += 4 * PAIRS, w += PAIRS_BLOCK) {
+        __m256i places[4];
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 2 * P; h++)
+            places[h] = _mm256_loadu_si256((const void *)(w + h / 2 * ldw + h % 2 * 8));
+        if (k - i >= 4 * PAIRS) {
+#pragma GCC unroll 8
+            for (size_t g = 0; g < PAIRS; g++)
+                pair_step(P, w, ldw, g, four(x + i + 4 * g, 4), places, sum);
+        } else {
+            for (size_t g = 0; i + 4 * g < k; g++)
+                pair_step(P, w, ldw, g, four(x + i + 4 * g, k - i - 4 * g), places, sum);
+        }
+    }
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        _mm256_storeu_ps(y + h * 8, _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + h * 8)));
+}
+
+void product_pairs_avx2(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
+                        float *y, const float *bias)
+{
+    size_t p = 0;
+    for (; p + 2 <= panels; p += 2)
+        pairs_tile(2, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
+    if (p < panels)
+        pairs_tile(1, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
+}
+
+void spread_pairs_avx2(const uint32_t *w, size_t first, size_t groups, float *out)
+{
+    const __m256i three = _mm256_set1_epi32(3);
+    for (size_t g = first; g < first + groups; g++, out += SPREAD) {
+        const uint32_t *block = w + g / PAIRS * PAIRS_BLOCK;
+        const __m128i shift = _mm_cvtsi32_si128((int)(4 * (g % PAIRS)));
+        for (size_t h = 0; h < PANEL; h += 8) {
+            const __m256i pairs =
+                _mm256_loadu_si256((const void *)(block + (1 + g % PAIRS) * PANEL + h));
+            const __m256i at =
+                _mm256_srl_epi32(_mm256_loadu_si256((const void *)(block + h)), shift);
+            _mm256_storeu_ps(out + h, first_of(pairs));
+            _mm256_storeu_ps(out + PANEL + h, second_of(pairs));
+            _mm256_storeu_si256((void *)(out + 2 * PANEL + h), _mm256_and_si256(at, three));
+            _mm256_storeu_si256((void *)(out + 3 * PANEL + h),
+                                _mm256_and_si256(_mm256_srli_epi32(at, 2), three));
+        }
+    }
+}
+
+/* Half the fma of a dense product, but a shuffle for each: three rows fill the registers and are
+ * bound by the ports of both, 8 of 12 cycles, or by the latency of their chains, which is as long. */
+INLINE void spread_tile(const size_t R, const bool whole, size_t k, const float *x, size_t ldx, const float *w,
+                        float *y, size_t ldy, const float *bias, bool more)
+{
+    __m256 sum[6];
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 2 * R; i++)
+        sum[i] = more ? _mm256_loadu_ps(y + i / 2 * ldy + i % 2 * 8) : _mm256_setzero_ps();
+    for (size_t i = 0; i < k; i += 4, w += SPREAD) {
+        __m256 v[4];
+        __m256i at[4];
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 4; h++) {
+            v[h] = _mm256_loadu_ps(w + h * 8);
+            at[h] = _mm256_loadu_si256((const void *)(w + 2 * PANEL + h * 8));
+        }
+#pragma GCC unroll 3
+        for (size_t r = 0; r < R; r++) {
+            const __m256 a = four(x + r * ldx + i, whole ? 4 : k);
+#pragma GCC unroll 4
+            for (size_t h = 0; h < 4; h++)
+                sum[2 * r + h % 2] =
+                    _mm256_fmadd_ps(_mm256_permutevar_ps(a, at[h]), v[h], sum[2 * r + h % 2]);
+        }
+    }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 2 * R; i++) {
+        const __m256 out = bias ? _mm256_add_ps(sum[i], _mm256_loadu_ps(bias + i % 2 * 8)) : sum[i];
+        _mm256_storeu_ps(y + i / 2 * ldy + i % 2 * 8, out);
+    }
+}
+
+void product_spread_avx2(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
+                         float *y, size_t ldy, const float *bias, bool more)
+{
+    /* The last, shorter group apart, so that the loop has no condition. */
+    const size_t whole = k / 4 * 4;
+    const float *last = whole == k ? bias : NULL;
+    for (size_t r = 0; r < rows && (whole || k == 0);) {
+        const float *in = x + r * ldx;
+        if (rows - r >= 3) {
+            spread_tile(3, true, whole, in, ldx, w, y + r * ldy, ldy, last, more);
+            r += 3;
+        } else if (rows - r == 2) {
+            spread_tile(2, true, whole, in, ldx, w, y + r * ldy, ldy, last, more);
+            r += 2;
+        } else {
+            spread_tile(1, true, whole, in, ldx, w, y + r * ldy, ldy, last, more);
+            r++;
+        }
+    }
+    for (size_t r = 0; r < rows && whole < k; r++)
+        spread_tile(1, false, k - whole, x + r * ldx + whole, ldx, w + whole / 4 * SPREAD, y + r * ldy, ldy,
+                    bias, more || whole);
+}
+
+/* ---- codes ---------------------------------------------------------------------------------------
+ */
+
+/* Codes of eight outputs. */
+INLINE __m256 nibble(__m256i words, int i)
+{
+    const __m256i low = _mm256_srli_epi32(words, 4 * i);
+    return _mm256_cvtepi32_ps(_mm256_and_si256(low, _mm256_set1_epi32(15)));
+}
+
+INLINE __m256 byte(const uint8_t *codes)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)codes)));
+}
+
+void widen_nibbles_avx2(const uint32_t *in, size_t n, float *out)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8, in += PANEL, out += 8 * PANEL) {
+        for (size_t h = 0; h < PANEL; h += 8) {
+            const __m256i words = _mm256_loadu_si256((const void *)(in + h));
+#pragma GCC unroll 8
+            for (int j = 0; j < 8; j++)
+                _mm256_storeu_ps(out + (size_t)j * PANEL + h, nibble(words, j));
+        }
+    }
+    kernels_scalar.widen_nibbles(in, n - i, out);
+}
+
+/* The chains of one group, of P panels. */
+INLINE void code_chains(const size_t P, const bool nibbles, size_t n, const float *x,
+                        const char *codes, size_t ldc, __m256 *a)
+{
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        a[h] = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; nibbles && i + 8 <= n; i += 8) {
+        __m256i words[4];
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 2 * P; h++)
+            words[h] = _mm256_loadu_si256((const void *)(codes + h / 2 * ldc + i * 8 + h % 2 * 32));
+#pragma GCC unroll 8
+        for (int j = 0; j < 8; j++) {
+            const __m256 b = _mm256_broadcast_ss(x + i + j);
+#pragma GCC unroll 4
+            for (size_t h = 0; h < 2 * P; h++)
+                a[h] = _mm256_fmadd_ps(b, nibble(words[h], j), a[h]);
+        }
+    }
+    for (; i < n; i++) {
+        const __m256 b = _mm256_broadcast_ss(x + i);
+        const __m128i shift = _mm_cvtsi32_si128((int)(4 * (i % 8)));
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 2 * P; h++) {
+            const char *from = codes + h / 2 * ldc;
+            __m256 q;
+            if (nibbles)
+                q = nibble(_mm256_srl_epi32(_mm256_loadu_si256((const void *)(from + i / 8 * 64 +
+                                                                              h % 2 * 32)),
+                                            shift),
+                           0);
+            else
+                q = byte((const uint8_t *)from + i * PANEL + h % 2 * 8);
+            a[h] = _mm256_fmadd_ps(b, q, a[h]);
+        }
+    }
+}
+
+/* Bound by the four vector ports: shift, mask, conversion and fma for eight weights; by memory from
+ * 8 bits on. */
+INLINE void codes_tile(const size_t P, const bool nibbles, const struct code_panels *w,
+                       size_t panel, const float *x, const float *s, float *y, const float *bias)
+{
+    __m256 sum[4], a[4];
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        sum[h] = _mm256_setzero_ps();
+    for (size_t g = 0; g < w->groups; g++) {
+        const char *codes = (const char *)w->codes + panel * w->ldc +
+                            w->place[g] * (nibbles ? PANEL / 2 : PANEL);
+        code_chains(P, nibbles, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc, a);
+        const __m256 total = _mm256_broadcast_ss(s + g);
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 2 * P; h++) {
+            const size_t at = ((panel + h / 2) * w->groups + g) * PANEL + h % 2 * 8;
+            const __m256 factor = _mm256_loadu_ps(w->scale + at);
+            const __m256 shift = _mm256_loadu_ps(w->offset + at);
+            if (w->min)
+                sum[h] = _mm256_fmadd_ps(factor, a[h], _mm256_fmadd_ps(shift, total, sum[h]));
+            else
+                sum[h] = _mm256_fmadd_ps(factor, _mm256_fmadd_ps(shift, total, a[h]), sum[h]);
+        }
+    }
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 2 * P; h++)
+        _mm256_storeu_ps(y + panel * PANEL + h * 8,
+                         _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + panel * PANEL + h * 8)));
+}
+
+INLINE void product_codes(const bool nibbles, size_t panels, const struct code_panels *w,
+                          const float *x, const float *s, float *y, const float *bias)
+{
+    size_t p = 0;
+    for (; p + 2 <= panels; p += 2)
+        codes_tile(2, nibbles, w, p, x, s, y, bias);
+    if (p < panels)
+        codes_tile(1, nibbles, w, p, x, s, y, bias);
+}
+
+void product_nibbles_avx2(size_t panels, const struct code_panels *w, const float *x,
+                          const float *s, float *y, const float *bias)
+{
+    product_codes(true, panels, w, x, s, y, bias);
+}
+
+void product_bytes_avx2(size_t panels, const struct code_panels *w, const float *x, const float *s,
+                        float *y, const float *bias)
+{
+    product_codes(false, panels, w, x, s, y, bias);
+}
+#else
+typedef int kernel_compact_avx2_is_for_x86_64;
+#endif
