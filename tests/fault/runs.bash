@@ -71,6 +71,7 @@ runs() {
     "$go" quantize-awq -- kick-quantize-awq -j1 -c "$f/c.kick" "$f/m.kick" -o "$o"
     "$go" quantize-int8 -- kick-quantize-int8 -j1 "$f/m.kick" -o "$o"
     "$go" export-hf -- kick-export-hf -j1 "$f/m.kick" -o "$o"
+    "$go" export-gguf -- kick-export-gguf -j1 "$f/m.kick" -o "$o"
     "$go" eval-perplexity -i "$f/m.kick" -- kick-eval-perplexity -j1 -l 8 -d "$f/t.kick" --per-token
     "$go" eval-perplexity:threads -- kick-eval-perplexity -j3 -d "$f/c.kick" "$f/p.kick" -o "$o"
     "$go" eval-divergence -- kick-eval-divergence -j1 -m "$f/m.kick" -d "$f/c.kick" "$f/p.kick" -o "$o"
