@@ -197,6 +197,17 @@ test: programs unit-tests
 test-long: test
 	@tests/run $(BUILD) $(sort $(wildcard tests/long/*.sh))
 
+# Lines that the tests reach, and messages of lib/ that none provokes (gcovr, python3).
+.PHONY: coverage
+COVERED = build/coverage
+coverage: DEBIAN += gcovr
+coverage: deps
+	@$(MAKE) -s BUILD=$(COVERED) CFLAGS='-O1 -g --coverage -fprofile-update=atomic' LDFLAGS=--coverage programs unit-tests
+	@find $(COVERED) -name '*.gcda' -delete
+	@KICK_FAULTS=all tests/run $(COVERED) $(UNIT_TESTS:$(BUILD)/%=$(COVERED)/%) $(filter-out tests/cli/house.sh tests/cli/install.sh,$(sort $(wildcard tests/cli/*.sh))) || true
+	@gcovr --root . --exclude 'tests/.*' --exclude 'data/.*' --gcov-ignore-parse-errors --json $(COVERED)/lines.json $(COVERED)
+	@python3 tests/coverage.py $(COVERED)/lines.json
+
 # A cluster on this machine alone: tests/slurm.sh.
 .PHONY: test-slurm
 test-slurm: DEBIAN += slurm-wlm munge
