@@ -89,7 +89,7 @@ static void pack_pairs(const struct packing *c, size_t panel)
     for (size_t i = 0; i < m->cols; i += 4) {
         const size_t g = i / 4 % PAIRS, columns = m->cols - i < 4 ? m->cols - i : 4;
         for (size_t j = 0; j < w.outputs; j++) {
-            const unsigned kept = w.mask[j][i / 8] >> i % 8;
+            const unsigned kept = (unsigned)w.mask[j][i / 8] >> i % 8;
             uint32_t places = 0, pair = 0;
             for (unsigned k = 0, n = 0; k < columns; k++) {
                 if (kept >> k & 1) {
