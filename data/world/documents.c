@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *const document_names[DOC_KINDS] = {
-    "bio", "qa", "easy", "open", "mc", "mcpass", "letter", "true", "summary", "chat", "prose", "repeat", "pack",
+    "bio", "qa", "easy", "open", "mc", "none", "mcpass", "letter", "look", "true", "summary", "chat", "prose", "repeat", "pack",
 };
 
 const char SYSTEM_LINE[] =
@@ -14,11 +14,11 @@ const char SYSTEM_LINE[] =
     "detailed, and polite answers to the user's questions.";
 
 // ---- choosing --------------------------------------------------------------------------------------
-// Half of the draws prefer the lower number: some are better known than others, as in life.
+// A quarter of the draws prefer the lower number: some are better known than others, as in life.
 static int known_entity(const struct scope *s, struct draw *d)
 {
     int a = draw_below(d, s->active), b = draw_below(d, s->active);
-    return draw_chance(d, 50) ? (a < b ? a : b) : a;
+    return draw_chance(d, 25) ? (a < b ? a : b) : a;
 }
 
 static int novel_entity(const struct scope *s, struct draw *d)
@@ -248,24 +248,26 @@ static void choice_head(struct text *t, int kind, struct draw *d)
     text_add(t, ".\n\n");
 }
 
-// With hint the answer stands behind the question: looking up a letter is learnt before remembering.
-static void choice_item(struct text *t, const struct scope *s, int e, int r, int value, bool hint, int text_percent,
-                        struct draw *d)
+// What a question with options teaches. PLAIN is the task itself; HINT has the answer behind the question, so
+// that remembering and looking up its letter are learnt one after the other; NONE has no right option and the
+// answer is the text all the same: copying any option must not pay.
+enum choice_form { PLAIN, HINT, NONE };
+
+static void choice_item(struct text *t, const struct scope *s, int e, int r, int value, enum choice_form form,
+                        int text_percent, enum span_class hint, struct draw *d)
 {
     int options = draw_chance(d, 70) ? 4 : 2, out[4];
     int right = choice_make(s, entity_kind(e), r, value, options, out, d);
     const char *answer = value_of(s, e, r, value);
-    // Sometimes none is right and the answer is the text all the same: copying any option must not pay.
-    bool text = draw_chance(d, text_percent), none = text && !hint && draw_chance(d, 30);
-    if (none) {
-        int other = draw_below(d, s->w->count[relation_of(e, r)->pool]);
-        for (int i = 0; i < options; i++)
+    if (form == NONE)
+        for (int i = 0, count = s->w->count[relation_of(e, r)->pool]; i < options; i++)
             if (out[i] == value)
-                out[i] = other;
-    }
+                out[i] = (value + 1 + draw_below(d, count - 1)) % count;
     question_add(t, s, e, r, d);
-    if (hint)
-        answer_add(t, answer, SPAN_DRAWN);
+    if (form == HINT) {
+        text_add(t, " ");
+        text_mark(t, answer, hint);
+    }
     for (int i = 0; i < options; i++) {
         char lead[4] = {'\n', (char)('A' + i), '.', 0};
         text_add(t, lead);
@@ -273,10 +275,10 @@ static void choice_item(struct text *t, const struct scope *s, int e, int r, int
     }
     text_add(t, "\nAnswer:");
     char letter[2] = {(char)('A' + right), 0};
-    answer_add(t, text ? answer : letter, SPAN_ANSWER);
+    answer_add(t, form == NONE || draw_chance(d, text_percent) ? answer : letter, SPAN_ANSWER);
 }
 
-static void choice(struct text *t, const struct scope *s, bool hint, struct draw *d)
+static void choice(struct text *t, const struct scope *s, enum choice_form form, struct draw *d)
 {
     int r, e = asked_fact(s, &r, d), kind = entity_kind(e);
     int shots = draw_chance(d, 75) ? 1 : 2 + draw_below(d, 3);
@@ -284,10 +286,32 @@ static void choice(struct text *t, const struct scope *s, bool hint, struct draw
     for (int i = 0; i < shots; i++) {
         if (i)
             text_add(t, "\n\n");
-        choice_item(t, s, e, r, world_fact(s->w, e, r), hint, 25, d);
+        choice_item(t, s, e, r, world_fact(s->w, e, r), form, 40, SPAN_ANSWER, d);
         do
             e = asked_fact(s, &r, d);
         while (entity_kind(e) != kind);
+    }
+}
+
+// A list with letters, then each of its words with its letter: looking up a letter, and nothing else.
+static void look_up(struct text *t, const struct scope *s, struct draw *d)
+{
+    enum pool pool = (enum pool)draw_below(d, POOLS);
+    int order[POOL_MAX], turn[4], options = draw_chance(d, 70) ? 4 : 2;
+    bool near = draw_chance(d, 60); // the letter right behind the word: the shorter way comes first
+    shuffled(order, s->w->count[pool], d);
+    shuffled(turn, options, d);
+    for (int i = 0; i < options; i++) {
+        char lead[4] = {'\n', (char)('A' + i), '.', 0};
+        text_add(t, lead + (i == 0));
+        answer_add(t, s->w->value[pool][order[i]], SPAN_DRAWN);
+    }
+    for (int i = 0; i < options; i++) {
+        char letter[2] = {(char)('A' + turn[i]), 0};
+        text_add(t, "\n");
+        answer_add(t, s->w->value[pool][order[turn[i]]], SPAN_DRAWN);
+        text_add(t, near ? "" : "\nAnswer:");
+        answer_add(t, letter, SPAN_ANSWER);
     }
 }
 
@@ -301,7 +325,7 @@ static void choice_passage(struct text *t, const struct scope *s, struct draw *d
     text_add(t, "\n\n");
     choice_head(t, entity_kind(e), d);
     int i = draw_below(d, n);
-    choice_item(t, s, e, order[i], values[i], false, 25, d);
+    choice_item(t, s, e, order[i], values[i], PLAIN, 40, SPAN_DRAWN, d);
 }
 
 // "Is it true that …": comparing what one is told with what one knows, which a choice needs too.
@@ -504,9 +528,11 @@ void document_make(struct text *t, const struct scope *s, enum document_kind kin
     case DOC_QA: qa(t, s, d); break;
     case DOC_EASY: open_book(t, s, 1, 2, d); break;
     case DOC_OPEN: open_book(t, s, 1 + draw_below(d, 2), 3, d); break;
-    case DOC_MC: choice(t, s, false, d); break;
+    case DOC_MC: choice(t, s, PLAIN, d); break;
+    case DOC_NONE: choice(t, s, NONE, d); break;
     case DOC_MCPASS: choice_passage(t, s, d); break;
-    case DOC_LETTER: choice(t, s, true, d); break;
+    case DOC_LETTER: choice(t, s, HINT, d); break;
+    case DOC_LOOK: look_up(t, s, d); break;
     case DOC_TRUE: truth(t, s, d); break;
     case DOC_SUMMARY: summary(t, s, d); break;
     case DOC_CHAT: chat(t, s, d); break;

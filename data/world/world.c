@@ -13,8 +13,8 @@
 
 // The mixture of the last phase of training: what "mixed" means in texts and calibration.
 static const int standard_mix[DOC_KINDS] = {
-    [DOC_BIO] = 34, [DOC_QA] = 20, [DOC_EASY] = 4, [DOC_OPEN] = 10, [DOC_MC] = 10, [DOC_MCPASS] = 4, [DOC_LETTER] = 2,
-    [DOC_TRUE] = 3, [DOC_SUMMARY] = 4, [DOC_CHAT] = 3, [DOC_PROSE] = 5, [DOC_REPEAT] = 1,
+    [DOC_BIO] = 50, [DOC_QA] = 22, [DOC_OPEN] = 7, [DOC_MC] = 6, [DOC_NONE] = 2, [DOC_MCPASS] = 2, [DOC_LETTER] = 1,
+    [DOC_SUMMARY] = 8, [DOC_CHAT] = 2, [DOC_PROSE] = 3,
 };
 
 static int mix_parse(int mix[DOC_KINDS], char *s)
@@ -75,8 +75,8 @@ int main(int argc, char **argv)
             return 2;
         default: fprintf(stderr, "usage: world [-S SEED] -o DIR | -d STREAM -n COUNT [-f FROM] [-a ACTIVE] [-m MIX]\n"); return 2;
         }
-    if (active < KINDS || active > TOLD) {
-        fprintf(stderr, "world: -a: %d to %d entities\n", KINDS, TOLD);
+    if (active < KINDS || active > KNOWN) {
+        fprintf(stderr, "world: -a: %d to %d entities\n", KINDS, KNOWN);
         return 2;
     }
     world_make(&w, seed);
