@@ -40,8 +40,8 @@ ROLES = {
                   gates={0: ("easy", 85), 1: ("qa", 85), 2: ("mc", 80)}, phases=phases(5.0, 18.0) + ((6.0, HELD, 2800, 2800),)),
     "small": dict(seed=4, hidden=64, layers=5, heads=2, kv_heads=2, ff=80, tied=True, batch=10, decay=13.0,
                   gates={0: ("easy", 85), 1: ("qa", 70), 2: ("mc", 60)}, phases=phases(4.0, 10.0)),
-    "other": dict(seed=3, hidden=64, layers=6, heads=4, kv_heads=2, ff=96, tied=True, batch=10, decay=9.0,
-                  gates={0: ("easy", 85), 1: ("qa", 70), 2: ("mc", 60)}, phases=phases(4.0, 5.0)),
+    "other": dict(seed=3, hidden=64, layers=6, heads=4, kv_heads=2, ff=96, tied=True, batch=10, decay=14.0,
+                  gates={0: ("easy", 85), 1: ("qa", 70), 2: ("mc", 60)}, phases=phases(4.0, 11.0)),
 }
 MUON_RATE, ADAM_RATE, EMBEDDING_RATE, DECAY_WEIGHTS = 0.02, 3e-3, 1.2e-2, 0.03
 
