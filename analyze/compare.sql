@@ -1,5 +1,6 @@
 -- What analyze-compare adds to the database: each result beside that of the dense model on the same
 -- items, and each sweep's limits under the paper's matching rule. Both are rewritten by every run.
+DROP VIEW IF EXISTS answer_change;
 DROP VIEW IF EXISTS compared;
 DROP TABLE IF EXISTS comparison;
 DROP TABLE IF EXISTS sweep;
@@ -34,6 +35,22 @@ CREATE TABLE comparison (
 
 -- Every variant once: those of several seeds as one.
 CREATE VIEW compared AS SELECT * FROM comparison WHERE NOT joined;
+
+-- What became of the answers of each variant (the first of several seeds, calibrated as usual): what was lost
+-- of the strict score, without shots, and how many answers changed.
+CREATE VIEW answer_change AS
+SELECT v.role, v.model, CASE v.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END AS role_order,
+       coalesce(v.role || ' model (' || v.model || ')', v.model) AS facet,
+       CASE r.task WHEN 'factoid' THEN 'Factoid QA' WHEN 'choice' THEN 'Multiple choice'
+                   WHEN 'retrieval' THEN CASE r.mode WHEN 'open' THEN 'Open-book QA' ELSE 'Closed-book QA' END END AS capability,
+       v.compression, v.method, v.method_label AS series, 100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits,
+       c.n, 100 * c.drop_value AS lost_points, 100 * c.low AS lost_low, 100 * c.high AS lost_high,
+       c.flips, 100 * c.flips AS flips_percent, c.right_to_wrong, c.wrong_to_right, c.p_holm, v.id AS variant_id
+FROM comparison AS c JOIN result AS r ON r.id = c.result_id JOIN variant AS v ON v.id = r.variant_id
+JOIN run AS u ON u.variant_id = v.id AND u.first_variant_id = v.id
+JOIN calibration AS k ON k.variant_id = v.id AND k.is_usual
+WHERE c.metric = 'strict' AND r.task IN ('factoid', 'choice', 'retrieval') AND coalesce(json_extract(r.definition, '$.shots'), 0) = 0
+      AND v.compression IN ('unstructured', 'n:m', 'quantized');
 
 CREATE TABLE sweep (
     checkpoint_id TEXT NOT NULL,

@@ -237,6 +237,66 @@ JOIN calibration AS c ON c.variant_id = v.id
 LEFT JOIN dense_result AS dr ON dr.result_id = r.id
 LEFT JOIN joined_score AS d ON d.result_id = dr.dense_id AND d.rule = s.rule AND d.part_kind = s.part_kind AND d.part = s.part;
 
+-- The scores that stand for a task in the paper's tables 2 and 3. best: the best of those of one strength, and
+-- what the paired difference (95 %, of the first runs) does not tell apart from it.
+CREATE VIEW table_score AS
+WITH labelled AS (
+    SELECT *, CASE WHEN task = 'factoid' AND rule = 'strict' AND part_kind = 'all' THEN 'Factoid QA'
+                   WHEN task = 'choice' AND rule = 'strict' AND part_kind = 'all' AND shots = 0 THEN 'Multiple choice'
+                   WHEN task = 'retrieval' AND mode = 'open' AND rule = 'strict' AND part_kind = 'all' THEN 'Open-book QA'
+                   WHEN task = 'summary' AND judge = 'overlap' AND rule = 'coherence' AND part_kind = 'group' AND part = 'large'
+                        THEN 'Long summaries'
+                   WHEN task = 'chat' AND judge = 'overlap' AND rule = 'relevance' AND part_kind = 'all' THEN 'Instructions' END
+              AS row_label
+    FROM scores WHERE is_usual AND coalesce(group_columns, 0) IN (0, 128)),
+compared AS (
+    SELECT *, first_value(result_id) OVER (PARTITION BY checkpoint_id, row_label, compression, pattern, bits, sparsity_percent
+                                           ORDER BY percent DESC, result_id) AS best_id
+    FROM labelled WHERE row_label IS NOT NULL)
+SELECT c.*, coalesce(c.role || ' model (' || c.model || ')', c.model) AS facet,
+       c.result_id = c.best_id OR coalesce((
+           SELECT avg(d) - 1.96 * sqrt(max(avg(d * d) - avg(d) * avg(d), 0) / (count(d) - 1)) <= 0
+           FROM (SELECT CASE WHEN json_extract(a.record, '$.scores') IS NULL THEN a.strict_score - b.strict_score
+                             ELSE json_extract(a.record, '$.scores.' || c.rule) - json_extract(b.record, '$.scores.' || c.rule) END AS d
+                 FROM item AS a JOIN item AS b ON b.item = a.item
+                 WHERE a.result_id = c.best_id AND b.result_id = c.result_id AND (c.part_kind = 'all' OR b.item_group = c.part))), 0) AS best
+FROM compared AS c;
+
+-- Each item as people read it: the turns of a conversation as one text, a judge's scores on one line.
+CREATE VIEW reading AS
+SELECT i.result_id, i.item, json_extract(i.record, '$.prompt') AS prompt,
+       coalesce((SELECT group_concat('Turn ' || (t.key + 1) || ': ' || trim(json_extract(t.value, '$.output')), char(10))
+                 FROM json_each(i.record, '$.turns') AS t), i.output) AS output,
+       (SELECT group_concat(q.key || ' ' || printf('%.2f', q.value), ', ') FROM json_each(i.record, '$.scores') AS q
+        WHERE q.value IS NOT NULL) AS scores,
+       coalesce(json_extract(i.record, '$.explanation'), json_extract(i.record, '$.verdict')) AS explanation
+FROM item AS i;
+
+-- What the paper shows samples of: the answers of the small model that lost its 10 % smallest weights.
+CREATE VIEW sample_result AS
+SELECT r.id, r.task, r.data_digest, v.role, v.model, v.id AS variant_id
+FROM result AS r JOIN variant AS v ON v.id = r.variant_id
+WHERE r.task IN ('summary', 'chat') AND r.judge IS NULL AND v.method = 'magnitude' AND v.pattern IS NULL
+      AND abs(v.sparsity_target - 0.1) < 1e-6 AND coalesce(v.role, 'small') = 'small';
+
+-- The first item of each part (bucket of lengths, category) of them.
+CREATE VIEW sample_item AS
+SELECT task, item_group AS part, item,
+       CASE item_group WHEN 'small' THEN 0 WHEN 'mid' THEN 1 WHEN 'large' THEN 2 ELSE 3 END AS part_order
+FROM (SELECT r.task, i.item_group, i.item,
+             row_number() OVER (PARTITION BY r.task, i.item_group ORDER BY length(i.item), i.item) AS place
+      FROM sample_result AS r JOIN item AS i ON i.result_id = r.id)
+WHERE place = 1;
+
+-- Whose scores are shown of a task: an LLM judge's, where its verdicts were loaded.
+CREATE VIEW shown_judge AS
+SELECT task, judge,
+       CASE judge WHEN 'overlap' THEN 'the automatic judge (judge-overlap, 0 to 1: repetition and order, support in the source, likelihood under the dense model, facts recalled), since no LLM judge''s answers were loaded'
+                  ELSE 'the LLM judge ' || judge || ' (1 to 10)' END AS description
+FROM (SELECT task, judge, row_number() OVER (PARTITION BY task ORDER BY judge = 'overlap', judge) AS place
+      FROM result WHERE judge IS NOT NULL)
+WHERE place = 1;
+
 -- Where each number comes from: one row a step of its history.
 CREATE VIEW provenance AS
 SELECT v.model, v.role, v.method_label AS method, r.task, r.data_name, s.position, s.program, s.revision,

@@ -598,7 +598,7 @@ static int sort_out(struct figure_own *own, struct error *e)
     return 0;
 }
 
-/* ---- caption ----------------------------------------------------------------------------------- */
+/* ---- queries and caption ----------------------------------------------------------------------- */
 
 /* text with each {{name}} replaced by that column of the first row of t. */
 static char *fill(const char *text, const struct table *t, struct error *e)
@@ -639,12 +639,38 @@ fail:
     return NULL;
 }
 
+/* Runs a query of the folder, after with.sql where there is one. */
+static int folder_query(struct table *t, const char *folder, const char *path, sqlite3 *db,
+                        const char *what, struct error *e)
+{
+    struct buffer sql = {0};
+    char *with = path_join(folder, "with.sql", e), *text = NULL;
+    size_t n;
+    int rc = -1;
+    if (!with)
+        return -1;
+    if (path_exists(with)) {
+        if (file_read(with, FILE_MAX, &text, &n, e) || buffer_append(&sql, text, n, e))
+            goto out;
+        free(text);
+        text = NULL;
+    }
+    if (file_read(path, FILE_MAX, &text, &n, e) || buffer_append(&sql, text, n + 1, e))
+        goto out;
+    rc = query_run(t, db, (const char *)sql.data, what, e);
+out:
+    buffer_free(&sql);
+    free(text);
+    free(with);
+    return rc;
+}
+
 static int caption_read(struct figure *f, const char *folder, sqlite3 *db, struct error *e)
 {
     struct table t = {0};
     size_t n;
     int rc = -1;
-    char *text = NULL, *sql = NULL;
+    char *text = NULL;
     char *path = path_join(folder, "caption.md", e), *query = path_join(folder, "caption.sql", e);
     if (!path || !query)
         goto out;
@@ -657,8 +683,7 @@ static int caption_read(struct figure *f, const char *folder, sqlite3 *db, struc
         goto out;
     while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
         text[--n] = 0;
-    if (path_exists(query) &&
-        (file_read(query, FILE_MAX, &sql, &n, e) || query_run(&t, db, sql, "caption.sql", e)))
+    if (path_exists(query) && folder_query(&t, folder, query, db, "caption.sql", e))
         goto out;
     f->caption = fill(text, &t, e);
     rc = f->caption ? 0 : -1;
@@ -667,7 +692,6 @@ out:
     free(path);
     free(query);
     free(text);
-    free(sql);
     return rc;
 }
 
@@ -685,9 +709,8 @@ static int empty_say(struct figure *f, struct error *e)
 
 int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct error *e)
 {
-    char *description = NULL, *query = NULL, *sql = NULL;
+    char *description = NULL, *query = NULL;
     int rc = -1;
-    size_t n;
     struct figure_own *own = memory_new(1, sizeof *own, "a figure", e);
     if (!own)
         return -1;
@@ -701,7 +724,7 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
                   "title|label|kind|rows|panels|y|series|baseline|intervals|panel_height|columns|empty|"
                   "table|samples",
                   e) ||
-        file_read(query, FILE_MAX, &sql, &n, e) || query_run(&f->table, db, sql, query, e))
+        folder_query(&f->table, folder, query, db, query, e))
         goto out;
     if (describe(f, e) || (f->kind < FIGURE_TABLE && sort_out(own, e)) || caption_read(f, folder, db, e) || empty_say(f, e)) {
         error_prefix(e, "%s", description);
@@ -711,7 +734,6 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
 out:
     free(description);
     free(query);
-    free(sql);
     if (rc)
         figure_free(f);
     else

@@ -1,6 +1,6 @@
 /* A figure is a folder: query.sql (what is shown), figure.json (how, see reports/README.md), and
- * caption.md, with caption.sql for the {{names}} in it. Chart, workbook, table and page all read
- * the same folder through this unit. */
+ * caption.md, with caption.sql for the {{names}} in it; with.sql is the beginning of both queries.
+ * Chart, workbook, table and page all read the same folder through this unit. */
 #ifndef KICK_FIGURE_H
 #define KICK_FIGURE_H
 

@@ -1,1 +1,1 @@
-SELECT CASE (SELECT judge FROM result WHERE task = 'chat' AND judge IS NOT NULL ORDER BY judge = 'overlap', judge LIMIT 1) WHEN 'overlap' THEN 'the automatic judge (judge-overlap, 0 to 1: repetition and order, support in the source, likelihood under the dense model, facts recalled), since no LLM judge''s answers were loaded' ELSE 'the LLM judge ' || (SELECT judge FROM result WHERE task = 'chat' AND judge IS NOT NULL ORDER BY judge = 'overlap', judge LIMIT 1) || ' (1 to 10)' END AS judge
+SELECT description AS judge FROM shown_judge WHERE task = 'chat'

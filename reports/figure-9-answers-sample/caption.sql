@@ -1,1 +1,1 @@
-SELECT coalesce(min(role || ' = ' || model), min(model)) AS model FROM variant AS v WHERE v.method = 'magnitude' AND v.pattern IS NULL AND abs(v.sparsity_target - 0.1) < 1e-6 AND coalesce(v.role, 'small') = 'small' AND id IN (SELECT variant_id FROM result WHERE task = 'chat')
+SELECT coalesce(min(role || ' = ' || model), min(model)) AS model FROM sample_result WHERE task = 'chat'

@@ -1,18 +1,4 @@
 -- How far the next-token distributions went, against how much the score fell.
-WITH c AS (SELECT v.role, v.model, CASE v.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END AS role_order, coalesce(v.role || ' model (' || v.model || ')', v.model) AS facet, CASE r.task WHEN 'factoid' THEN 'Factoid QA' WHEN 'choice' THEN 'Multiple choice' WHEN 'retrieval' THEN CASE r.mode WHEN 'open' THEN 'Open-book QA' ELSE 'Closed-book QA' END END AS capability, v.compression, v.method, v.method_label AS series,
-           100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, c.n, v.id AS variant_id,
-           100 * c.drop_value AS lost_points, 100 * c.low AS lost_low, 100 * c.high AS lost_high, 100 * c.flips AS flips_percent, c.right_to_wrong, c.wrong_to_right,
-           c.flips, c.p_holm
-    FROM comparison AS c JOIN result AS r ON r.id = c.result_id JOIN variant AS v ON v.id = r.variant_id
-    JOIN run AS u ON u.variant_id = v.id AND u.first_variant_id = v.id
-    JOIN calibration AS k ON k.variant_id = v.id AND k.is_usual
-    WHERE c.metric = 'strict' AND r.task IN ('factoid', 'choice', 'retrieval') AND coalesce(json_extract(r.definition, '$.shots'), 0) = 0
-          AND v.compression IN ('unstructured', 'n:m', 'quantized')),
-p AS (SELECT c.*, m.value AS kl, js.value AS js, t.value AS agreement, r.data_name AS text, w.value AS windows
-           FROM c JOIN result AS r ON r.variant_id = c.variant_id AND r.task = 'divergence'
-                AND r.data_name = (SELECT data_name FROM (SELECT DISTINCT data_name FROM result WHERE task = 'divergence') ORDER BY data_name <> 'mixed', data_name LIMIT 1)
-           JOIN metric AS m ON m.result_id = r.id AND m.metric = 'kl' JOIN metric AS js ON js.result_id = r.id AND js.metric = 'js'
-           JOIN metric AS t ON t.result_id = r.id AND t.metric = 'top1_agreement' LEFT JOIN metric AS w ON w.result_id = r.id AND w.metric = 'windows')
 SELECT facet, role, model, capability, text, compression, series, sparsity_percent, pattern, bits, lost_points, lost_low, lost_high, kl, js,
        100 * agreement AS agreement_percent, windows, n
 FROM p

@@ -1,17 +1,8 @@
 -- How many answers changed from right to wrong or back, against how much the score fell.
-WITH p AS (SELECT v.role, v.model, CASE v.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END AS role_order, coalesce(v.role || ' model (' || v.model || ')', v.model) AS facet, CASE r.task WHEN 'factoid' THEN 'Factoid QA' WHEN 'choice' THEN 'Multiple choice' WHEN 'retrieval' THEN CASE r.mode WHEN 'open' THEN 'Open-book QA' ELSE 'Closed-book QA' END END AS capability, v.compression, v.method, v.method_label AS series,
-           100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, c.n, v.id AS variant_id,
-           100 * c.drop_value AS lost_points, 100 * c.low AS lost_low, 100 * c.high AS lost_high, 100 * c.flips AS flips_percent, c.right_to_wrong, c.wrong_to_right,
-           c.flips, c.p_holm
-    FROM comparison AS c JOIN result AS r ON r.id = c.result_id JOIN variant AS v ON v.id = r.variant_id
-    JOIN run AS u ON u.variant_id = v.id AND u.first_variant_id = v.id
-    JOIN calibration AS k ON k.variant_id = v.id AND k.is_usual
-    WHERE c.metric = 'strict' AND r.task IN ('factoid', 'choice', 'retrieval') AND coalesce(json_extract(r.definition, '$.shots'), 0) = 0
-          AND v.compression IN ('unstructured', 'n:m', 'quantized'))
 SELECT facet, role, model, capability, compression, series, sparsity_percent, pattern, bits, lost_points, lost_low, lost_high, flips_percent,
        100 * (flips + 1.9208 / n - 1.96 * sqrt(flips * (1 - flips) / n + 0.9604 / n / n)) / (1 + 3.8416 / n) AS flips_low,
        100 * (flips + 1.9208 / n + 1.96 * sqrt(flips * (1 - flips) / n + 0.9604 / n / n)) / (1 + 3.8416 / n) AS flips_high,
        right_to_wrong, wrong_to_right, p_holm, n
-FROM p
+FROM answer_change
 ORDER BY role_order, model, capability, CASE method WHEN 'magnitude' THEN 0 WHEN 'wanda' THEN 1 WHEN 'sparsegpt' THEN 2 WHEN 'rtn' THEN 3 WHEN 'gptq' THEN 4 ELSE 5 END,
          compression, sparsity_percent, pattern, bits DESC, variant_id

@@ -1,12 +1,3 @@
-WITH t AS (SELECT *, CASE WHEN task = 'factoid' AND rule = 'strict' AND part_kind = 'all' THEN 'Factoid QA'
-            WHEN task = 'choice' AND rule = 'strict' AND part_kind = 'all' AND shots = 0 THEN 'Multiple choice'
-            WHEN task = 'retrieval' AND mode = 'open' AND rule = 'strict' AND part_kind = 'all' THEN 'Open-book QA'
-            WHEN task = 'summary' AND judge = 'overlap' AND rule = 'coherence' AND part_kind = 'group' AND part = 'large'
-                 THEN 'Long summaries'
-            WHEN task = 'chat' AND judge = 'overlap' AND rule = 'relevance' AND part_kind = 'all' THEN 'Instructions' END AS row_label FROM scores),
-s AS (SELECT * FROM t WHERE row_label IN ('Factoid QA', 'Multiple choice', 'Long summaries', 'Instructions') AND is_usual AND (compression = 'none' OR compression = 'unstructured' AND sparsity_percent <= 50.5
-                     AND abs(sparsity_percent / 10 - round(sparsity_percent / 10)) < 1e-6)
-      AND (role IS NULL OR role = coalesce((SELECT 'small' FROM variant WHERE role = 'small'), role)))
 SELECT CASE WHEN min(item_count) = max(item_count) THEN printf('%d', min(item_count))
             ELSE printf('%d to %d', min(item_count), max(item_count)) END AS items,
        (SELECT group_concat(name, ', ') FROM (SELECT DISTINCT coalesce(role || ' = ' || model, model) AS name

@@ -39,10 +39,11 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    static const char *const name[] = {"query.sql", "figure.json", "caption.md", "caption.sql"};
+    static const char *const name[] = {"query.sql", "figure.json", "caption.md", "caption.sql",
+                                       "with.sql"};
     char path[128];
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, name[i]);
         unlink(path);
     }
@@ -363,6 +364,30 @@ static void errors_name_the_key(void **state)
     figure_free(f);
 }
 
+/* What with.sql names is there for the query and for the caption. */
+static void queries_share_a_beginning(void **state)
+{
+    struct error e = {0};
+    struct figure *f;
+    char path[128];
+    (void)state;
+    put("figure.json", "{\"title\": \"T\", " PANEL ", " Y "}");
+    put("with.sql", "WITH t (x, y) AS (VALUES (1, 2), (3, 4))\n");
+    put("query.sql", "SELECT x, y FROM t");
+    put("caption.sql", "SELECT count(*) AS n FROM t");
+    put("caption.md", "n = {{n}}");
+    if (load(&f, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(f->table.rows, 2);
+    assert_string_equal(f->caption, "n = 2");
+    figure_free(f);
+    put("query.sql", "SELECT x, y FROM u");
+    assert_int_equal(load(&f, &e), -1);
+    assert_non_null(strstr(e.text, "query.sql: no such table: u"));
+    snprintf(path, sizeof path, "%s/with.sql", folder);
+    unlink(path);
+}
+
 static void ticks_are_round(void **state)
 {
     static const struct {
@@ -432,6 +457,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(markers_have_titles, setup, teardown),
         cmocka_unit_test(drawing_check_sees_overlaps),
         cmocka_unit_test_setup_teardown(errors_name_the_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(queries_share_a_beginning, setup, teardown),
         cmocka_unit_test(ticks_are_round),
         cmocka_unit_test_setup_teardown(painted_twice_is_the_same, setup, teardown),
     };
