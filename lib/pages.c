@@ -114,7 +114,9 @@ static int line_add(struct lines *l, const char *s, size_t n, struct error *e)
 static double width_of(const struct pages *p, const char *s, size_t n, const struct draw_font *f)
 {
     char text[1024];
-    n = n < sizeof text ? n : sizeof text - 1;
+    if (n >= sizeof text)
+        for (n = sizeof text - 1; ((unsigned char)s[n] & 0xc0) == 0x80;) /* whole characters */
+            n--;
     memcpy(text, s, n);
     text[n] = 0;
     return draw_text_width(current(p), text, f);

@@ -1,6 +1,6 @@
 /* The claims and every figure on one page of HTML that needs nothing else: drawings inline, tables that
- * sort, samples to choose from, data to download; or the same as a pdf. The page is for a screen, a phone, the dark and paper alike; nothing in it asks a network,
- * and its policy forbids it to. */
+ * sort, samples to choose from, data to download; or the same as a pdf. The page is for a screen, a
+ * phone, the dark and paper alike; nothing in it asks a network, and its policy forbids it to. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,19 +272,17 @@ static int put_figure(struct writer *p, const struct figure *f)
     write_string(p, "</figcaption>\n</figure>\n");
     if (f->kind == FIGURE_SAMPLES)
         put_samples(p, f);
-    if (figure_csv(f, &csv, p->e)) {
-        buffer_free(&csv);
-        return -1;
-    }
     if (f->kind != FIGURE_SAMPLES) {
         if (!open)
             write_format(p, "<details>\n<summary>Table (%zu row%s)</summary>\n", f->table.rows,
                          f->table.rows == 1 ? "" : "s");
-        if (put_table(p, f)) {
-            buffer_free(&csv);
+        if (put_table(p, f))
             return -1;
-        }
         write_string(p, open ? "" : "</details>\n");
+    }
+    if (figure_csv(f, &csv, p->e)) {
+        buffer_free(&csv);
+        return -1;
     }
     write_string(p, "<p class=\"get\"><a download=\"");
     write_escaped(p, f->name);
@@ -444,17 +442,6 @@ static int print_query(struct pages *p, sqlite3 *db, const char *sql, size_t tex
     return rc;
 }
 
-static int print_chart(struct pages *p, const struct figure *f, struct error *e)
-{
-    struct drawing *d = NULL;
-    struct chart_options how = {.width = WIDE};
-    if (chart_draw(&d, f, &how, e))
-        return -1;
-    int rc = pages_need(p, fmin(drawing_height(d) + 90, PAPER_HEIGHT - 2 * PAPER_MARGIN), e);
-    drawing_free(d);
-    return rc;
-}
-
 static int print_figure(struct pages *p, const struct figure *f, struct error *e)
 {
     struct draw_font head = {.size = 10, .bold = true, .color = INK};
@@ -466,12 +453,13 @@ static int print_figure(struct pages *p, const struct figure *f, struct error *e
     missing.italic = true;
     pages_space(p, 18);
     snprintf(text, sizeof text, "%.80s. %.200s", f->label, f->title);
-    int rc = !caption || (chart ? print_chart(p, f, e) : pages_need(p, 120, e)) ||
-             pages_text(p, text, head, e);
+    struct chart_options how = {.width = WIDE};
+    int rc = !caption || (chart && chart_draw(&d, f, &how, e));
+    double need = d ? fmin(drawing_height(d) + 90, PAPER_HEIGHT - 2 * PAPER_MARGIN) : 120;
+    rc = rc || pages_need(p, need, e) || pages_text(p, text, head, e);
     pages_space(p, 4);
     if (!rc && chart) {
-        struct chart_options how = {.width = WIDE};
-        rc = chart_draw(&d, f, &how, e) || pages_drawing(p, d, e);
+        rc = pages_drawing(p, d, e);
         pages_space(p, 4);
     }
     rc = rc || pages_text(p, caption, empty ? missing : body, e);

@@ -55,3 +55,11 @@ check "twice the same bytes" cmp "$work/a.html" "$work/b.html"
 data=$(grep -o 'base64,[^"]*' "$work/a.html" | head -1)
 check "the csv in it is render-table's" cmp <(base64 -d <<<"${data#base64,}") \
     <(kick render-table -q -f csv -D "$work/out/report.db" reports/figure-1-perplexity)
+
+# ---- on paper
+# A measure that ended inside a character made Pango complain.
+mkdir "$work/endless"
+echo '{"title": "T", "kind": "samples", "samples": {"head": ["part"]}}' >"$work/endless/figure.json"
+echo "SELECT 'a' AS part, 'x' || replace(hex(zeroblob(600)), '0', 'ж') AS text" >"$work/endless/query.sql"
+kick render-page -q -D "$work/out/report.db" "$work/endless" -o "$work/endless.pdf" 2>"$work/complaints"
+check "a word of 2,400 bytes is printed without a complaint" test -s "$work/endless.pdf" -a ! -s "$work/complaints"
