@@ -14,6 +14,7 @@
 
 #include <xlsxwriter.h>
 
+#include "book.h"
 #include "chart.h"
 #include "cli.h"
 #include "draw.h"
@@ -26,13 +27,10 @@
 
 enum {
     CELL_TEXT_MAX = 128,
-    FORMATS_MAX = 13, /* decimals -1 … 11 */
-    SHEET_NAME = 32,
     CHART_WIDTH = 560,
     CHART_HEIGHT = 320,
     ROW_HEIGHT = 20, /* pixels */
     README_WIDTH = 100, /* characters */
-    MEANING_WIDTH = 90,
     FILE_MAX = 1 << 30,
 };
 
@@ -46,214 +44,6 @@ static struct cli_option options[] = {
     {.name = NULL},
 };
 
-/* ---- the book ---------------------------------------------------------------------------------- */
-
-struct entry { /* of the data dictionary */
-    char sheet[SHEET_NAME];
-    char *column, *unit, *description;
-};
-
-struct book {
-    lxw_workbook *w;
-    lxw_format *title, *head, *head_right, *text, *wrap, *link, *number[FORMATS_MAX];
-    struct entry *entry;
-    size_t entries;
-    sqlite3 *db;
-    lxw_error status; /* the first that was not fine */
-    struct error *e;
-};
-
-static void note(struct book *b, lxw_error status)
-{
-    if (status && !b->status)
-        b->status = status;
-}
-
-static void formats_new(struct book *b)
-{
-    b->title = workbook_add_format(b->w);
-    format_set_bold(b->title);
-    format_set_font_size(b->title, 14);
-    for (int i = 0; i < 2; i++) {
-        lxw_format *head = workbook_add_format(b->w);
-        format_set_bold(head);
-        format_set_text_wrap(head);
-        format_set_align(head, LXW_ALIGN_VERTICAL_BOTTOM);
-        format_set_bottom(head, LXW_BORDER_THIN);
-        format_set_bg_color(head, 0xe8eef4);
-        format_set_align(head, i ? LXW_ALIGN_RIGHT : LXW_ALIGN_LEFT);
-        if (!i)
-            format_set_indent(head, 1);
-        *(i ? &b->head_right : &b->head) = head;
-    }
-    b->text = workbook_add_format(b->w);
-    format_set_indent(b->text, 1); /* a text beside a column of numbers keeps away from it */
-    b->wrap = workbook_add_format(b->w);
-    format_set_text_wrap(b->wrap);
-    format_set_indent(b->wrap, 1);
-    format_set_align(b->wrap, LXW_ALIGN_VERTICAL_TOP);
-    b->link = workbook_add_format(b->w);
-    format_set_indent(b->link, 1);
-    format_set_font_color(b->link, 0x0563c1);
-    format_set_underline(b->link, LXW_UNDERLINE_SINGLE);
-    for (int i = 0; i < FORMATS_MAX; i++) {
-        char code[40] = "General";
-        if (i)
-            snprintf(code, sizeof code, "#,##0%s%.*s", i > 1 ? "." : "", i - 1, "000000000000");
-        b->number[i] = workbook_add_format(b->w);
-        format_set_num_format(b->number[i], code);
-    }
-}
-
-/* A sheet under a name that spreadsheets take and no other sheet has. */
-static lxw_worksheet *sheet_new(struct book *b, const char *label, char name[SHEET_NAME])
-{
-    snprintf(name, SHEET_NAME, "%.27s", label);
-    size_t n = strlen(name);
-    while (n && ((unsigned char)label[n] & 0xc0) == 0x80) /* cut inside a character */
-        n--;
-    name[n] = 0;
-    for (char *p = name; *p; p++)
-        if (strchr("[]:*?/\\'", *p))
-            *p = ' ';
-    for (int i = 2; i < 1000 && workbook_get_worksheet_by_name(b->w, name); i++)
-        snprintf(name + n, SHEET_NAME - n, " %d", i);
-    lxw_worksheet *s = workbook_add_worksheet(b->w, name);
-    if (!s) {
-        note(b, LXW_ERROR_PARAMETER_VALIDATION);
-        return NULL;
-    }
-    worksheet_set_landscape(s);
-    worksheet_set_paper(s, 9); /* A4 */
-    worksheet_fit_to_pages(s, 1, 0);
-    worksheet_set_margins(s, 0.4, 0.4, 0.5, 0.6);
-    note(b, worksheet_set_footer(s, "&L&A&RPage &P of &N"));
-    return s;
-}
-
-static lxw_row_t row_of(size_t i)
-{
-    return (lxw_row_t)i;
-}
-
-static lxw_col_t col_of(size_t i)
-{
-    return (lxw_col_t)i;
-}
-
-static void write_text(struct book *b, lxw_worksheet *s, size_t row, size_t col, const char *text,
-                       lxw_format *format)
-{
-    /* A cell takes 32,767 characters. */
-    if (strlen(text) > 32000) {
-        char *cut = strdup(text);
-        size_t n = 32000;
-        if (!cut) {
-            note(b, LXW_ERROR_MEMORY_MALLOC_FAILED);
-            return;
-        }
-        while (((unsigned char)cut[n] & 0xc0) == 0x80)
-            n--;
-        cut[n] = 0;
-        note(b, worksheet_write_string(s, row_of(row), col_of(col), cut, format));
-        free(cut);
-        return;
-    }
-    note(b, worksheet_write_string(s, row_of(row), col_of(col), text, format));
-}
-
-/* A text over several lines, and its row high enough for them: not every program works that out. */
-static void write_wrapped(struct book *b, lxw_worksheet *s, size_t row, size_t col,
-                          const char *text, size_t width)
-{
-    size_t lines = 1 + strlen(text) / (width - width / 10);
-    write_text(b, s, row, col, text, b->wrap);
-    if (lines > 1)
-        note(b, worksheet_set_row(s, row_of(row), 15.0 * (double)lines, NULL));
-}
-
-static void write_cell(struct book *b, lxw_worksheet *s, size_t row, size_t col,
-                       const struct cell *c, int decimals)
-{
-    double x = cell_number(c);
-    if (c->type == CELL_TEXT)
-        write_text(b, s, row, col, c->text, b->text);
-    else if (isfinite(x))
-        note(b, worksheet_write_number(s, row_of(row), col_of(col), x, b->number[decimals + 1]));
-    else if (c->type == CELL_REAL)
-        write_text(b, s, row, col, x > 0 ? "∞" : "−∞", b->text);
-}
-
-/* One line of the data dictionary. */
-static int describe(struct book *b, const char *sheet, const char *column, const char *unit,
-                    const char *description)
-{
-    void *p = memory_resize(b->entry, b->entries + 1, sizeof *b->entry, "the dictionary", b->e);
-    if (!p)
-        return -1;
-    b->entry = p;
-    struct entry *entry = &b->entry[b->entries++];
-    snprintf(entry->sheet, sizeof entry->sheet, "%s", sheet);
-    entry->column = strdup(column);
-    entry->unit = strdup(unit);
-    entry->description = strdup(description);
-    return entry->column && entry->unit && entry->description
-               ? 0
-               : error_set(b->e, "out of memory for the dictionary");
-}
-
-/* Characters that a column needs: its longest cell, the longest (bold) word of its heading. */
-static double width_for(const struct table *t, const struct figure_column *c)
-{
-    char out[CELL_TEXT_MAX];
-    const char *word = figure_heading(c, out, sizeof out);
-    size_t n = strlen(word) / 2 + 2;
-    for (; *word; word += strspn(word, " ")) {
-        size_t m = strcspn(word, " ");
-        n = m + m / 4 + 2 > n ? m + m / 4 + 2 : n;
-        word += m;
-    }
-    for (size_t r = 0; r < t->rows; r++) {
-        size_t m = strlen(figure_text(c, table_cell(t, r, c->column), out, sizeof out));
-        n = m > n ? m : n;
-    }
-    return (double)(n < 7 ? 7 : n > 48 ? 48 : n) + 2.5;
-}
-
-/* A column of texts has its heading left, one of numbers right. */
-static bool texts(const struct table *t, size_t column)
-{
-    for (size_t r = 0; r < t->rows; r++)
-        if (table_cell(t, r, column)->type == CELL_TEXT)
-            return true;
-    return !t->rows;
-}
-
-/* Heading, widths, filter and frozen panes of a table whose head is at (row, col). */
-static int table_frame(struct book *b, lxw_worksheet *s, const char *sheet, const struct table *t,
-                       const struct figure_column *column, size_t columns, size_t row, size_t col,
-                       size_t rows)
-{
-    char out[CELL_TEXT_MAX];
-    for (size_t i = 0; i < columns; i++) {
-        lxw_row_col_options hidden = {.hidden = 1};
-        write_text(b, s, row, col + i, figure_heading(&column[i], out, sizeof out),
-                   texts(t, column[i].column) ? b->head : b->head_right);
-        note(b, worksheet_set_column_opt(s, col_of(col + i), col_of(col + i),
-                                         width_for(t, &column[i]), NULL,
-                                         column[i].hidden ? &hidden : NULL));
-        if (!column[i].hidden &&
-            describe(b, sheet, column[i].label, column[i].unit, column[i].description))
-            return -1;
-    }
-    note(b, worksheet_set_row(s, row_of(row), 45, NULL));
-    note(b, worksheet_autofilter(s, row_of(row), col_of(col), row_of(row + rows),
-                                 col_of(col + columns - 1)));
-    worksheet_freeze_panes(s, row_of(row + 1), col_of(col));
-    note(b, worksheet_repeat_rows(s, row_of(row), row_of(row)));
-    return 0;
-}
-
 /* ---- plain sheets ------------------------------------------------------------------------------ */
 
 /* A sheet that shows a query as it is. name, label, unit, decimals, description of each column. */
@@ -263,12 +53,12 @@ struct plain {
     const char *description;
 };
 
-static int sheet_plain(struct book *b, const char *label, const char *title, const char *sql,
-                       const struct plain *plain, size_t plains, lxw_worksheet **out,
-                       struct table *t)
+static int sheet_plain(struct book *b, sqlite3 *db, const char *label, const char *title,
+                       const char *sql, const struct plain *plain, size_t plains,
+                       lxw_worksheet **out, struct table *t)
 {
-    char name[SHEET_NAME];
-    if (query_run(t, b->db, sql, label, b->e))
+    char name[BOOK_NAME];
+    if (query_run(t, db, sql, label, b->e))
         return -1;
     struct figure_column *column = memory_new(t->columns, sizeof *column, "a sheet", b->e);
     if (!column)
@@ -284,14 +74,14 @@ static int sheet_plain(struct book *b, const char *label, const char *title, con
                 column[i].description = plain[j].description;
             }
     }
-    lxw_worksheet *s = sheet_new(b, label, name);
+    lxw_worksheet *s = book_sheet(b, label, name);
     int rc = s ? 0 : -1;
     if (s) {
-        write_text(b, s, 0, 0, title, b->title);
-        rc = table_frame(b, s, name, t, column, t->columns, 2, 0, t->rows);
+        book_text(b, s, 0, 0, title, b->title);
+        rc = book_frame(b, s, name, t, column, t->columns, 2, 0, t->rows);
         for (size_t r = 0; r < t->rows; r++)
             for (size_t i = 0; i < t->columns; i++)
-                write_cell(b, s, 3 + r, i, table_cell(t, r, i), column[i].decimals);
+                book_cell(b, s, 3 + r, i, table_cell(t, r, i), column[i].decimals);
     }
     free(column);
     *out = s;
@@ -299,16 +89,16 @@ static int sheet_plain(struct book *b, const char *label, const char *title, con
 }
 
 /* One column a measure: its SQL, and in *t the measures themselves. */
-static char *summary_sql(struct book *b, struct table *t)
+static char *summary_sql(struct book *b, sqlite3 *db, struct table *t)
 {
     static const char measures[] =
         "SELECT DISTINCT r.task, r.data_name, r.mode, r.judge, r.data_digest, r.definition,"
         " CASE WHEN r.task = 'perplexity' THEN 'perplexity' ELSE 'strict' END AS metric "
         "FROM result AS r ORDER BY r.task <> 'perplexity', r.task, r.data_name, r.mode, r.judge,"
         " r.data_digest, r.definition";
-    if (query_run(t, b->db, measures, "the measures", b->e))
+    if (query_run(t, db, measures, "the measures", b->e))
         return NULL;
-    sqlite3_str *sql = sqlite3_str_new(b->db);
+    sqlite3_str *sql = sqlite3_str_new(db);
     sqlite3_str_appendall(
         sql, "SELECT v.role, v.model, v.method, v.compression, v.sparsity_percent, v.pattern,"
              " v.bits, v.group_columns, v.achieved_percent, v.bits_per_weight, v.stored_megabytes,"
@@ -342,7 +132,7 @@ static char *summary_sql(struct book *b, struct table *t)
     return text;
 }
 
-static int sheet_summary(struct book *b)
+static int sheet_summary(struct book *b, sqlite3 *db)
 {
     static const struct plain plain[] = {
         {"role", "Role", "", -1, "The model's part in the report: large, small or other"},
@@ -363,8 +153,8 @@ static int sheet_summary(struct book *b)
     struct table measures = {0}, t = {0};
     lxw_worksheet *s;
     int rc = -1;
-    char *sql = summary_sql(b, &measures);
-    if (!sql || sheet_plain(b, "Summary", "Every variant, one a row", sql, plain,
+    char *sql = summary_sql(b, db, &measures);
+    if (!sql || sheet_plain(b, db, "Summary", "Every variant, one a row", sql, plain,
                             sizeof plain / sizeof *plain, &s, &t))
         goto out;
     size_t first = table_find(&t, "share_percent") + 1;
@@ -380,12 +170,12 @@ static int sheet_summary(struct book *b)
             .mid_color = 0xfdf2e0,
             .max_color = perplexity ? 0xf4b183 : 0xffffff,
         };
-        note(b, worksheet_conditional_format_range(s, 3, col_of(first + i),
-                                                   row_of(2 + t.rows), col_of(first + i),
-                                                   &colors));
-        note(b, worksheet_set_column(s, col_of(first + i), col_of(first + i), 12, NULL));
+        book_note(b, worksheet_conditional_format_range(s, 3, book_col(first + i),
+                                                        book_row(2 + t.rows), book_col(first + i),
+                                                        &colors));
+        book_note(b, worksheet_set_column(s, book_col(first + i), book_col(first + i), 12, NULL));
         for (size_t r = 0; r < t.rows; r++)
-            write_cell(b, s, 3 + r, first + i, table_cell(&t, r, first + i), perplexity ? 2 : 3);
+            book_cell(b, s, 3 + r, first + i, table_cell(&t, r, first + i), perplexity ? 2 : 3);
         for (size_t k = 0; k < b->entries; k++)
             if (!strcmp(b->entry[k].sheet, "Summary") &&
                 !strcmp(b->entry[k].column, t.name[first + i])) {
@@ -406,7 +196,7 @@ out:
     return rc;
 }
 
-static int sheet_results(struct book *b)
+static int sheet_results(struct book *b, sqlite3 *db)
 {
     static const struct plain plain[] = {
         {"role", "Role", "", -1, "The model's part in the report"},
@@ -427,7 +217,7 @@ static int sheet_results(struct book *b)
     struct table t = {0};
     lxw_worksheet *s;
     int rc = sheet_plain(
-        b, "Results", "Every number, with how it is defined",
+        b, db, "Results", "Every number, with how it is defined",
         "SELECT v.role, v.model, v.method_label AS method, r.task, r.data_name, m.metric, m.value,"
         " m.stderr, m.low, m.high, r.definition, r.data_digest, r.id AS result_id, r.end_digest "
         "FROM metric AS m JOIN result AS r ON r.id = m.result_id "
@@ -439,7 +229,7 @@ static int sheet_results(struct book *b)
     return rc;
 }
 
-static int sheet_provenance(struct book *b)
+static int sheet_provenance(struct book *b, sqlite3 *db)
 {
     static const struct plain plain[] = {
         {"role", "Role", "", -1, "The model's part in the report"},
@@ -457,37 +247,12 @@ static int sheet_provenance(struct book *b)
     };
     struct table t = {0};
     lxw_worksheet *s;
-    int rc = sheet_plain(b, "Provenance", "How every result came about, a row a step",
+    int rc = sheet_plain(b, db, "Provenance", "How every result came about, a row a step",
                          "SELECT role, model, method, task, data_name, position, program, revision,"
                          " options, sides, step_id, result_id FROM provenance",
                          plain, sizeof plain / sizeof *plain, &s, &t);
     table_free(&t);
     return rc;
-}
-
-static int sheet_dictionary(struct book *b)
-{
-    static const char *const head[4] = {"Sheet", "Column", "Unit", "Meaning"};
-    static const double width[4] = {16, 28, 14, MEANING_WIDTH};
-    char name[SHEET_NAME];
-    lxw_worksheet *s = sheet_new(b, "Data dictionary", name);
-    if (!s)
-        return -1;
-    write_text(b, s, 0, 0, "What every column means", b->title);
-    for (size_t i = 0; i < 4; i++) {
-        write_text(b, s, 2, i, head[i], b->head);
-        note(b, worksheet_set_column(s, col_of(i), col_of(i), width[i], NULL));
-    }
-    for (size_t i = 0; i < b->entries; i++) {
-        write_text(b, s, 3 + i, 0, b->entry[i].sheet, b->text);
-        write_text(b, s, 3 + i, 1, b->entry[i].column, b->text);
-        write_text(b, s, 3 + i, 2, b->entry[i].unit, b->text);
-        write_wrapped(b, s, 3 + i, 3, b->entry[i].description, MEANING_WIDTH);
-    }
-    note(b, worksheet_autofilter(s, 2, 0, row_of(2 + b->entries), 3));
-    worksheet_freeze_panes(s, 3, 0);
-    note(b, worksheet_repeat_rows(s, 2, 2));
-    return 0;
 }
 
 /* ---- figures ----------------------------------------------------------------------------------- */
@@ -496,7 +261,7 @@ struct sheet { /* of a figure */
     struct book *b;
     lxw_worksheet *s;
     const struct figure *f;
-    char name[SHEET_NAME];
+    char name[BOOK_NAME];
     size_t head, col;  /* where the table starts */
     size_t *place;     /* sheet column of each table column */
     size_t *first;     /* sheet row where each line's block starts */
@@ -537,11 +302,12 @@ static void series_add(struct sheet *at, lxw_chart *chart, const char *name, siz
     struct chart_style style = chart_style(series);
     lxw_chart_series *s = chart_add_series(chart, NULL, NULL);
     if (!s) {
-        note(at->b, LXW_ERROR_MEMORY_MALLOC_FAILED);
+        book_note(at->b, LXW_ERROR_MEMORY_MALLOC_FAILED);
         return;
     }
-    chart_series_set_categories(s, at->name, row_of(first), col_of(x), row_of(last), col_of(x));
-    chart_series_set_values(s, at->name, row_of(first), col_of(y), row_of(last), col_of(y));
+    chart_series_set_categories(s, at->name, book_row(first), book_col(x), book_row(last),
+                                book_col(x));
+    chart_series_set_values(s, at->name, book_row(first), book_col(y), book_row(last), book_col(y));
     chart_series_set_name(s, name);
     lxw_chart_line line = {.color = style.color,
                            .width = look == LOOK_VALUE ? 1.75F : look == LOOK_BASE ? 1.25F : 0.75F,
@@ -676,13 +442,10 @@ static void chart_categories(struct sheet *at, lxw_chart *chart, size_t row, siz
     const struct figure_panel *p = &f->panel[panel];
     struct book *b = at->b;
     size_t top = at->side_row, col = at->side, n = 0;
-    int decimals = -1;
-    for (size_t i = 0; i < f->columns; i++)
-        if (f->column[i].column == f->y.column)
-            decimals = f->column[i].decimals;
-    write_text(b, at->s, top, col, *p->x.label ? p->x.label : p->title, b->head);
+    const int decimals = figure_column_of(f, f->y.column)->decimals;
+    book_text(b, at->s, top, col, *p->x.label ? p->x.label : p->title, b->head);
     for (size_t k = 0; k < p->categories; k++)
-        write_text(b, at->s, top + 1 + k, col, p->category[k], b->text);
+        book_text(b, at->s, top + 1 + k, col, p->category[k], b->text);
     size_t next = col + 1, last = top + p->categories;
     for (size_t i = 0; i < f->lines; i++) {
         const struct figure_line *l = &f->line[i];
@@ -692,13 +455,13 @@ static void chart_categories(struct sheet *at, lxw_chart *chart, size_t row, siz
             static const char *const suffix[3] = {"", ", low", ", high"};
             char name[CELL_TEXT_MAX];
             snprintf(name, sizeof name, "%.90s%s", f->series[l->series], suffix[part]);
-            write_text(b, at->s, top, next, name, b->head_right);
+            book_text(b, at->s, top, next, name, b->head_right);
             for (size_t j = 0; j < l->count; j++) {
                 const struct figure_point *q = &l->point[j];
                 struct cell c = {.type = CELL_REAL,
                                  .real = part == 0 ? q->y : part == 1 ? q->low : q->high};
                 if (isfinite(c.real))
-                    write_cell(b, at->s, top + 1 + (size_t)q->x, next, &c, decimals);
+                    book_cell(b, at->s, top + 1 + (size_t)q->x, next, &c, decimals);
             }
             series_add(at, chart, name, top + 1, last, col, next,
                        part ? LOOK_INTERVAL : LOOK_VALUE, l->series, false);
@@ -710,14 +473,14 @@ static void chart_categories(struct sheet *at, lxw_chart *chart, size_t row, siz
     }
     const double base = figure_base(f, row, (size_t)(p - f->panel))->value;
     if (isfinite(base)) {
-        write_text(b, at->s, top, next, f->baseline_label, b->head_right);
+        book_text(b, at->s, top, next, f->baseline_label, b->head_right);
         for (size_t k = 0; k < p->categories; k++) {
             struct cell c = {.type = CELL_REAL, .real = base};
-            write_cell(b, at->s, top + 1 + k, next, &c, decimals);
+            book_cell(b, at->s, top + 1 + k, next, &c, decimals);
         }
         series_add(at, chart, f->baseline_label, top + 1, last, col, next, LOOK_BASE, 0, true);
     }
-    note(b, worksheet_set_column(at->s, col_of(col), col_of(next), 12, NULL));
+    book_note(b, worksheet_set_column(at->s, book_col(col), book_col(next), 12, NULL));
     at->side_row = last + 2;
 }
 
@@ -754,7 +517,7 @@ static int chart_add(struct sheet *at, size_t row, size_t panel)
     chart_show_hidden_data(chart); /* a filter must not empty a chart */
     quiet[quiets] = -1;
     if (quiets)
-        note(b, chart_legend_delete_series(chart, quiet));
+        book_note(b, chart_legend_delete_series(chart, quiet));
     free(quiet);
     lxw_chart_options place = {.object_position = LXW_OBJECT_DONT_MOVE_DONT_SIZE,
                                .x_offset = 8,
@@ -762,21 +525,17 @@ static int chart_add(struct sheet *at, size_t row, size_t panel)
                                .y_scale = CHART_HEIGHT / 288.0};
     place.description = (char *)f->title;
     size_t down = at->head + 1 + at->charts * (CHART_HEIGHT / ROW_HEIGHT + 1);
-    note(b, worksheet_insert_chart_opt(at->s, row_of(down), 0, chart, &place));
+    book_note(b, worksheet_insert_chart_opt(at->s, book_row(down), 0, chart, &place));
     at->charts++;
     return 0;
 }
 
 /* The caption without markdown's marks, a line of at most `limit` bytes a row. */
-static int write_caption(struct sheet *at, size_t *row, const char *caption, size_t limit)
+static int write_caption(struct sheet *at, size_t *row, size_t limit)
 {
-    char *text = memory_new(strlen(caption) + 1, 1, "a caption", at->b->e), *line, *end;
-    size_t n = 0;
+    char *text = figure_caption_plain(at->f, at->b->e), *line, *end;
     if (!text)
         return -1;
-    for (const char *p = caption; *p; p++)
-        if (*p != '*' && *p != '`')
-            text[n++] = *p == '\n' ? ' ' : *p;
     for (line = text; *line; line = end) {
         end = line + strlen(line);
         if ((size_t)(end - line) > limit) {
@@ -788,7 +547,7 @@ static int write_caption(struct sheet *at, size_t *row, const char *caption, siz
         }
         char old = *end;
         *end = 0;
-        write_text(at->b, at->s, (*row)++, 0, line, at->b->text);
+        book_text(at->b, at->s, (*row)++, 0, line, at->b->text);
         *end = old;
         end += strspn(end, " ");
     }
@@ -812,42 +571,42 @@ static int figure_cells(struct sheet *at, const struct figure_column *column, si
         if (done[r])
             continue;
         for (size_t i = 0; i < columns; i++)
-            write_cell(at->b, at->s, row, at->col + i, table_cell(t, r, column[i].column),
-                       column[i].decimals);
+            book_cell(at->b, at->s, row, at->col + i, table_cell(t, r, column[i].column),
+                      column[i].decimals);
         row++;
     }
     for (size_t k = 0; k < f->lines; k++) {
         at->first[k] = row;
         for (size_t j = 0; j < f->line[k].count; j++, row++)
             for (size_t i = 0; i < columns; i++)
-                write_cell(at->b, at->s, row, at->col + i,
-                           table_cell(t, f->line[k].point[j].row, column[i].column),
-                           column[i].decimals);
+                book_cell(at->b, at->s, row, at->col + i,
+                          table_cell(t, f->line[k].point[j].row, column[i].column),
+                          column[i].decimals);
     }
     free(done);
-    return table_frame(at->b, at->s, at->name, t, column, columns, at->head, at->col,
-                       row - at->head - 1);
+    return book_frame(at->b, at->s, at->name, t, column, columns, at->head, at->col,
+                      row - at->head - 1);
 }
 
-static int sheet_figure(struct book *b, const struct figure *f, char name[SHEET_NAME])
+static int sheet_figure(struct book *b, const struct figure *f, char name[BOOK_NAME])
 {
     struct sheet at = {.b = b, .f = f, .col = 1};
     int rc = -1;
-    at.s = sheet_new(b, f->label, at.name);
+    at.s = book_sheet(b, f->label, at.name);
     at.place = memory_new(f->table.columns, sizeof *at.place, "a sheet", b->e);
     at.first = memory_new(f->lines + 1, sizeof *at.first, "a sheet", b->e);
     if (!at.s || !at.place || !at.first)
         goto out;
     char title[300];
     snprintf(title, sizeof title, "%.80s. %.200s", f->label, f->title);
-    write_text(b, at.s, 0, 0, title, b->title);
+    book_text(b, at.s, 0, 0, title, b->title);
     at.head = 1;
-    if (write_caption(&at, &at.head, f->caption, 190))
+    if (write_caption(&at, &at.head, 190))
         goto out;
     at.head++;
     for (size_t i = 0; i < f->columns; i++)
         at.place[f->column[i].column] = at.col + i;
-    note(b, worksheet_set_column_pixels(at.s, 0, 0, CHART_WIDTH + 24, NULL));
+    book_note(b, worksheet_set_column_pixels(at.s, 0, 0, CHART_WIDTH + 24, NULL));
     if (figure_cells(&at, f->column, f->columns))
         goto out;
     at.side = at.col + f->columns + 1;
@@ -857,9 +616,9 @@ static int sheet_figure(struct book *b, const struct figure *f, char name[SHEET_
             if (chart_add(&at, r, p))
                 goto out;
     if (at.side_row > at.head)
-        write_text(b, at.s, at.head - 1, at.side,
-                   "The same numbers by category, for the charts of categories", b->text);
-    memcpy(name, at.name, SHEET_NAME);
+        book_text(b, at.s, at.head - 1, at.side,
+                  "The same numbers by category, for the charts of categories", b->text);
+    memcpy(name, at.name, BOOK_NAME);
     rc = 0;
 out:
     free(at.place);
@@ -870,7 +629,7 @@ out:
 /* ---- read me ----------------------------------------------------------------------------------- */
 
 struct content {
-    char sheet[SHEET_NAME];
+    char sheet[BOOK_NAME];
     char *title;
 };
 
@@ -900,17 +659,17 @@ static int read_me(struct book *b, lxw_worksheet *s, const struct content *figur
         {"Sheets", NULL},
     };
     size_t row = 0;
-    note(b, worksheet_set_column(s, 0, 0, 24, NULL));
-    note(b, worksheet_set_column(s, 1, 1, README_WIDTH, NULL));
+    book_note(b, worksheet_set_column(s, 0, 0, 24, NULL));
+    book_note(b, worksheet_set_column(s, 1, 1, README_WIDTH, NULL));
     worksheet_gridlines(s, LXW_HIDE_ALL_GRIDLINES);
-    write_text(b, s, row++, 0, "Compressed language models, re-evaluated", b->title);
+    book_text(b, s, row++, 0, "Compressed language models, re-evaluated", b->title);
     row++;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++, row++) {
         const char *word = lines[i][0], *meaning = lines[i][1];
         if (*word)
-            write_text(b, s, row, 0, word, meaning ? b->wrap : b->head);
+            book_text(b, s, row, 0, word, meaning ? b->wrap : b->head);
         if (meaning && *meaning)
-            write_wrapped(b, s, row, 1, meaning, README_WIDTH);
+            book_wrapped(b, s, row, 1, meaning, README_WIDTH);
     }
     static const char *const fixed[4][2] = {
         {"Summary", "Every variant, one a row, coloured by how much was lost"},
@@ -924,31 +683,32 @@ static int read_me(struct book *b, lxw_worksheet *s, const struct content *figur
         const char *sheet = is_figure ? figure[i - 1].sheet : fixed[k][0];
         char target[64];
         snprintf(target, sizeof target, "internal:'%s'!A1", sheet);
-        note(b, worksheet_write_url_opt(s, row_of(row), 0, target, b->link, sheet, NULL));
-        write_text(b, s, row++, 1, is_figure ? figure[i - 1].title : fixed[k][1], b->wrap);
+        book_note(b, worksheet_write_url_opt(s, book_row(row), 0, target, b->link, sheet, NULL));
+        book_text(b, s, row++, 1, is_figure ? figure[i - 1].title : fixed[k][1], b->wrap);
     }
     row++;
-    write_text(b, s, row, 0, "Made by", b->text);
-    write_text(b, s, row, 1, "kick " KICK_VERSION, b->text);
+    book_text(b, s, row, 0, "Made by", b->text);
+    book_text(b, s, row, 1, "kick " KICK_VERSION, b->text);
     return 0;
 }
 
 /* ---- whole ------------------------------------------------------------------------------------- */
 
-static int fill(struct book *b, const struct cli *c, char *const *folder, size_t count)
+static int fill(struct book *b, sqlite3 *db, const struct cli *c, char *const *folder,
+                size_t count)
 {
-    char name[SHEET_NAME];
+    char name[BOOK_NAME];
     struct content *content = memory_new(count, sizeof *content, "the book", b->e);
     int rc = -1;
     if (!content)
         return -1;
-    formats_new(b);
-    lxw_worksheet *first = sheet_new(b, "Read me", name);
-    if (!first || sheet_summary(b))
+    book_begin(b);
+    lxw_worksheet *first = book_sheet(b, "Read me", name);
+    if (!first || sheet_summary(b, db))
         goto out;
     for (size_t i = 0; i < count; i++) {
         struct figure *f;
-        if (figure_load(&f, folder[i], b->db, b->e))
+        if (figure_load(&f, folder[i], db, b->e))
             goto out;
         int failed = sheet_figure(b, f, content[i].sheet);
         content[i].title = strdup(f->title);
@@ -957,7 +717,7 @@ static int fill(struct book *b, const struct cli *c, char *const *folder, size_t
             goto out;
         cli_progress(c, i + 1, count, "figures");
     }
-    if (sheet_results(b) || sheet_provenance(b) || sheet_dictionary(b) ||
+    if (sheet_results(b, db) || sheet_provenance(b, db) || book_dictionary(b) ||
         read_me(b, first, content, count))
         goto out;
     worksheet_activate(first);
@@ -966,12 +726,7 @@ out:
     for (size_t i = 0; i < count; i++)
         free(content[i].title);
     free(content);
-    for (size_t i = 0; i < b->entries; i++) {
-        free(b->entry[i].column);
-        free(b->entry[i].unit);
-        free(b->entry[i].description);
-    }
-    free(b->entry);
+    book_end(b);
     return rc;
 }
 
@@ -987,13 +742,13 @@ static int write_book(struct cli *c, sqlite3 *db, char *const *folder, size_t co
     if (fd < 0)
         return error_set(e, "no memory for the workbook: %s", strerror(errno));
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    struct book b = {.db = db, .e = e};
+    struct book b = {.e = e};
     lxw_workbook_options how = {.tmpdir = (char *)(dir && *dir ? dir : NULL)};
     b.w = workbook_new_opt(path, &how);
     lxw_doc_properties about = {.title = "Compressed language models, re-evaluated",
                                 .created = (time_t)draw_date()};
-    note(&b, workbook_set_properties(b.w, &about));
-    int failed = fill(&b, c, folder, count);
+    book_note(&b, workbook_set_properties(b.w, &about));
+    int failed = fill(&b, db, c, folder, count);
     lxw_error closed = workbook_close(b.w); /* frees it, too */
     if (failed && !e->text[0])
         error_set(e, "the workbook: %s", lxw_strerror(b.status));
