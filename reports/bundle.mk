@@ -7,7 +7,7 @@
 BUNDLE ?= $(OUT)/bundle.tar.zst
 STREAMS = $(RESULTS:$(OUT)/%=RESULTS:%) $(REQUESTS:$(OUT)/%=REQUESTS:%) $(VERDICTS:$(OUT)/%=VERDICTS:%)
 TOLD = $(addprefix bundle/,plan settings REVISIONS LIST OUTPUTS)
-DRAWN = $(OUT)/report.db $(or $(REPORT),$(OUT)/report.html $(OUT)/report.xlsx $(foreach f,$(FIGURE_FOLDERS),$(call figure_files,$(f))))
+DRAWN = $(OUT)/report.db $(REPORT)
 revisions = for p in $(filter kick-%,$(notdir $(PROGRAMS))); do $(abspath $(BUILD))/bin/$$p -V; done
 
 .PHONY: bundle
