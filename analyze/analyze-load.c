@@ -643,6 +643,23 @@ static int load_summary(struct load *l, json_t *o, const char *id, const char *p
     return 0;
 }
 
+/* Digest of the result that is there under an id, malloc'ed; NULL where none is. */
+static int find(struct load *l, const char *id, char **digest, struct error *e)
+{
+    sqlite3_stmt *s = l->s[FIND];
+    sqlite3_bind_text(s, 1, id, -1, SQLITE_STATIC);
+    const int found = sqlite3_step(s);
+    const char *text = found == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    *digest = text ? strdup(text) : NULL;
+    int rc = 0;
+    if (found == SQLITE_ROW && !*digest)
+        rc = error_set(e, "no memory for a digest");
+    else if (found != SQLITE_ROW && found != SQLITE_DONE)
+        rc = db_error(l, e); /* has taken the transaction back: what followed would stay for itself */
+    sqlite3_reset(s);
+    return rc;
+}
+
 /* One stream: its header is current, its records follow. */
 static int load_result(struct load *l, struct stream_reader *r, struct error *e)
 {
@@ -656,20 +673,8 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         error_set(e, "out of memory");
         goto out;
     }
-    sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_STATIC);
-    const int found = sqlite3_step(l->s[FIND]);
-    const char *text = found == SQLITE_ROW ? (const char *)sqlite3_column_text(l->s[FIND], 0) : NULL;
-    before = text ? strdup(text) : NULL;
-    /* An error here has taken the transaction back: what followed would stay for itself. */
-    if (found != SQLITE_DONE && !before) {
-        if (found == SQLITE_ROW)
-            error_set(e, "no memory for a digest");
-        else
-            db_error(l, e);
-        sqlite3_reset(l->s[FIND]);
+    if (find(l, id, &before, e))
         goto out;
-    }
-    sqlite3_reset(l->s[FIND]);
     if (!before && load_header(l, stream_header(r), id, e))
         goto out;
     while ((more = stream_next(r, &record, e)) == 1) {
@@ -731,11 +736,11 @@ static int load_harness(struct load *l, const json_t *list, struct error *e)
     json_array_foreach (list, i, one) {
         json_t *header = json_object_get(one, "header");
         const char *id;
-        if (json_get_string(header, "id", &id, e))
+        char *digest;
+        if (json_get_string(header, "id", &id, e) || find(l, id, &digest, e))
             return -1;
-        sqlite3_bind_text(l->s[FIND], 1, id, -1, SQLITE_TRANSIENT);
-        const bool known = sqlite3_step(l->s[FIND]) == SQLITE_ROW;
-        sqlite3_reset(l->s[FIND]);
+        const bool known = digest;
+        free(digest);
         l->known += known;
         l->loaded += !known;
         if (known)

@@ -33,6 +33,7 @@ fixtures() {
     kick-ingest-mtbench "$f/q.jsonl" -o "$f/mt.kick"
     kick-ingest-triviaqa --evidence "$f/evidence" "$f/qa/web.json" -o "$f/tq.kick"
     kick-prune-magnitude -s 0.5 "$f/m.kick" -o "$f/p.kick"
+    printf '%s' '{"results":{"arc":{"acc,none":0.5,"acc_stderr,none":0.1},"boolq":{"acc,none":0.25}},"config":{"model":"hf"},"model_name":"a"}' >"$f/results.json"
     for m in m p; do
         kick-eval-perplexity -d "$f/c.kick" "$f/$m.kick" -o "$f/ppl-$m.kick"
         kick-eval-choice -k 1 -d "$f/mmlu.kick" "$f/$m.kick" -o "$f/choice-$m.kick"
@@ -86,6 +87,7 @@ runs() {
     "$go" judge-verdict -- kick-judge-verdict --answers "$f/verdicts.jsonl" "$f/summary.kick" -o "$o"
     "$go" analyze-load -s -- kick-analyze-load -D "$db/x.db" "$f"/ppl-m.kick "$f"/choice-m.kick
     "$go" analyze-load:more -s -- kick-analyze-load -D "$db/r.db" "$f/summary.kick"
+    "$go" analyze-load:harness -s -- kick-analyze-load -D "$db/r.db" "$f/results.json"
     "$go" analyze-diff -- kick-analyze-diff "$f/r.db" "$f/same.db"
     "$go" analyze-compare -s -- kick-analyze-compare -D "$db/r.db"
     "$go" analyze-claims -s -- kick-analyze-claims -D "$db/r.db" -o "$db/claims"
