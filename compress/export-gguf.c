@@ -15,7 +15,7 @@
 #include "memory.h"
 #include "output.h"
 #include "pool.h"
-#include "stream.h"
+#include "source.h"
 #include "tensor.h"
 
 enum { ALIGNMENT = 32 };
@@ -47,21 +47,15 @@ struct place {
 struct export {
     struct cli *cli;
     struct pool *pool;
-    struct stream_reader *in;
+    struct source source;
     struct output *out;
-    struct model model;
     const struct gguf_architecture *a;
     struct place *place;
     size_t places;
     uint64_t data; /* where data starts in the file */
-    /* the tokenizer's record */
-    char *kind, *settings;
-    void *vocabulary;
-    size_t vocabulary_bytes;
-    struct tokenizer *tokenizer;
     /* what became of the matrices that compression touches */
     double error, norm; /* sums of squares */
-    uint64_t weights, bytes, zeros;
+    uint64_t bytes;
     size_t again; /* matrices whose codes could not be kept */
     size_t odd;   /* matrices whose rows are no whole blocks of the type asked for */
     size_t matrices[TYPES];
@@ -71,7 +65,7 @@ struct export {
 
 static int make_places(struct export *x, struct error *e)
 {
-    const size_t count = model_tensor_count(&x->model);
+    const size_t count = model_tensor_count(&x->source.model);
     x->place = memory_new(count + 1, sizeof *x->place, "the list of tensors", e);
     if (!x->place)
         return -1;
@@ -79,28 +73,27 @@ static int make_places(struct export *x, struct error *e)
         struct place *p = &x->place[x->places];
         size_t layer;
         char name[160];
-        model_tensor_at(&x->model, i, &p->role, &layer, name, sizeof name);
-        const char *pattern = gguf_role_name(x->a, &x->model, p->role);
+        model_tensor_at(&x->source.model, i, &p->role, &layer, name, sizeof name);
+        const char *pattern = gguf_role_name(x->a, &x->source.model, p->role);
         if (!pattern)
             return error_set(e, "%s: GGUF has no such tensor", name);
         const bool expert = strstr(name, ".experts.") != NULL;
         if (expert && model_tensor_expert(name))
             continue; /* is part of the first one's */
-        const size_t size = model_role_size(&x->model, p->role);
-        const size_t cols = model_role_columns(&x->model, p->role);
-        p->experts = expert ? x->model.experts : 1;
+        const size_t size = model_role_size(&x->source.model, p->role);
+        const size_t cols = model_role_columns(&x->source.model, p->role);
+        p->experts = expert ? x->source.model.experts : 1;
         p->rank = expert ? 3 : cols > 1 && size > cols ? 2 : 1;
         p->cols = cols > 1 ? cols : size;
         p->rows = size / p->cols;
-        p->change = gguf_role_change(x->a, &x->model, p->role);
+        p->change = gguf_role_change(x->a, &x->source.model, p->role);
         gguf_name_put(pattern, layer, p->name, sizeof p->name);
         x->places++;
     }
-    if (x->model.rope == ROPE_LLAMA3) {
+    if (x->source.model.rope == ROPE_LLAMA3) {
         struct place *p = &x->place[x->places++];
-        snprintf(p->name, sizeof p->name, "rope_freqs.weight");
         *p = (struct place){.role = ROLE_IGNORED, .rank = 1, .rows = 1, .experts = 1,
-                            .cols = x->model.rotary / 2};
+                            .cols = x->source.model.rotary / 2};
         snprintf(p->name, sizeof p->name, "rope_freqs.weight");
     }
     return 0;
@@ -109,7 +102,7 @@ static int make_places(struct export *x, struct error *e)
 static struct place *find_place(struct export *x, enum model_role role, size_t layer)
 {
     char name[64];
-    gguf_name_put(gguf_role_name(x->a, &x->model, role), layer, name, sizeof name);
+    gguf_name_put(gguf_role_name(x->a, &x->source.model, role), layer, name, sizeof name);
     for (size_t i = 0; i < x->places; i++)
         if (x->place[i].role == role && !strcmp(x->place[i].name, name))
             return &x->place[i];
@@ -122,9 +115,9 @@ static struct place *find_place(struct export *x, enum model_role role, size_t l
 static size_t block_group(const struct tensor *t, size_t block)
 {
     const size_t first = block * GGUF_BLOCK;
-    const size_t group = t->g_idx ? (size_t)t->g_idx[first] : first / t->group;
+    const size_t group = tensor_group(t, first);
     for (size_t c = first + 1; c < first + GGUF_BLOCK; c++)
-        if ((t->g_idx ? (size_t)t->g_idx[c] : c / t->group) != group)
+        if (tensor_group(t, c) != group)
             return SIZE_MAX;
     return group;
 }
@@ -151,7 +144,7 @@ static uint32_t fitting_type(const struct tensor *t, bool *kept, struct error *e
     for (size_t r = 0; r < t->rows; r++) {
         tensor_row_codes(t, r, codes, keep);
         for (size_t c = 0; c < t->cols; c++) {
-            const size_t g = t->g_idx ? (size_t)t->g_idx[c] : c / t->group;
+            const size_t g = tensor_group(t, c);
             const int q = keep[c] ? (int)codes[c] - (int)t->zero[r * t->groups + g] : 0;
             low = q < low ? q : low;
             high = q > high ? q : high;
@@ -285,7 +278,7 @@ static int make_order(const struct export *x, const struct place *p, size_t n, s
     if (!(*from = memory_new(n, sizeof **from, "an order of rows", e)))
         return -1;
     for (size_t r = 0; r < n; r++)
-        (*from)[gguf_row(&x->model, p->change, r)] = r;
+        (*from)[gguf_row(&x->source.model, p->change, r)] = r;
     return 0;
 }
 
@@ -303,24 +296,18 @@ static int reorder_vector(const struct tensor *t, const size_t *from, unsigned c
     return 0;
 }
 
-static int count_matrix(struct export *x, const struct place *p, const struct job *j, struct error *e)
+static void count_matrix(struct export *x, const struct place *p, const struct job *j)
 {
-    size_t zeros = 0;
     if (!model_role_is_projection(p->role))
-        return 0;
-    if (tensor_zeros(j->t, &zeros, e))
-        return -1;
+        return;
     for (size_t r = 0; r < p->rows; r++) {
         x->error += j->error[r];
         x->norm += j->norm[r];
     }
-    x->weights += p->rows * p->cols;
     x->bytes += p->rows * j->row_bytes;
-    x->zeros += zeros;
     x->again += j->t->values == VALUES_INT && !j->kept && gguf_type(p->type)->block > 1;
     for (size_t i = 0; i < TYPES; i++)
         x->matrices[i] += types[i].number == p->type;
-    return 0;
 }
 
 /* A tensor as the file has it, appended to its place. */
@@ -359,7 +346,8 @@ static int encode(struct export *x, struct place *p, const struct tensor *t, str
         goto out;
     p->bytes.length += p->rows * j.row_bytes;
     p->taken++;
-    result = count_matrix(x, p, &j, e);
+    count_matrix(x, p, &j);
+    result = 0;
 out:
     free(j.row);
     free(j.codes);
@@ -415,6 +403,7 @@ out:
  * number of bytes. */
 static int make_header(const struct export *x, struct buffer *out, struct error *e)
 {
+    const struct source *s = &x->source;
     struct gguf_writer keys = {.error = e}, all = {.error = e};
     uint32_t file_type = 0;
     size_t most = 0;
@@ -424,18 +413,19 @@ static int make_header(const struct export *x, struct buffer *out, struct error 
             most = x->matrices[i];
             file_type = types[i].file_type;
         }
-    if (gguf_put_model(&keys, x->a, &x->model, e) ||
-        put_history(&keys, stream_header(x->in), e))
+    if (gguf_put_model(&keys, x->a, &x->source.model, e) ||
+        put_history(&keys, stream_header(s->reader), e))
         goto out;
     gguf_put_u32(&keys, "general.quantization_version", 2);
     gguf_put_u32(&keys, "general.alignment", ALIGNMENT);
     gguf_put_u32(&keys, "general.file_type", file_type);
-    gguf_put_f32(&keys, "kick.sparsity", x->weights ? (double)x->zeros / (double)x->weights : 0);
+    gguf_put_f32(&keys, "kick.sparsity",
+                 s->size.weights ? (double)s->size.zeros / (double)s->size.weights : 0);
     gguf_put_f32(&keys, "kick.bits_per_weight",
-                 x->weights ? 8 * (double)x->bytes / (double)x->weights : 0);
+                 s->size.weights ? 8 * (double)x->bytes / (double)s->size.weights : 0);
     gguf_put_f32(&keys, "kick.relative_error", x->norm > 0 ? sqrt(x->error / x->norm) : 0);
-    if (gguf_put_vocabulary(&keys, &x->model, x->kind, x->vocabulary, x->vocabulary_bytes,
-                            x->tokenizer, x->settings, e))
+    if (gguf_put_vocabulary(&keys, &s->model, s->file_kind, s->file, s->file_bytes, s->tokenizer,
+                            s->settings, e))
         goto out;
     gguf_add_text(&all, "", 0);
     all.bytes.length = 0; /* the magic has no length in front */
@@ -470,11 +460,11 @@ out:
 static int write_factors(struct export *x, struct error *e)
 {
     struct place *p = &x->place[x->places - 1];
-    float *factor = memory_new(x->model.rotary, sizeof *factor, "rotary factors", e);
+    float *factor = memory_new(x->source.model.rotary, sizeof *factor, "rotary factors", e);
     int result = 0;
     if (!factor)
         return -1;
-    if (gguf_rope_factors(&x->model, factor)) {
+    if (gguf_rope_factors(&x->source.model, factor)) {
         result = buffer_reserve(&p->bytes, p->cols * 4, e);
         if (!result) {
             gguf_pack(GGUF_TYPE_F32, factor, p->cols, p->bytes.data);
@@ -488,31 +478,13 @@ static int write_factors(struct export *x, struct error *e)
 
 /* ---- all of it ------------------------------------------------------------------------------ */
 
-static int take_vocabulary(struct export *x, const struct stream_record *r, struct error *e)
-{
-    const char *kind, *settings = json_get_string_or(r->json, "settings", NULL);
-    if (x->kind)
-        return error_set(e, "%s: has two tokenizers", stream_name(x->in));
-    if (json_get_string(r->json, "tokenizer", &kind, e) ||
-        tokenizer_new(&x->tokenizer, kind, r->data, r->bytes, settings, e))
-        return error_prefix(e, "%s: its tokenizer", stream_name(x->in));
-    x->kind = strdup(kind);
-    x->settings = settings ? strdup(settings) : NULL;
-    x->vocabulary = memory_new(r->bytes, 1, "a tokenizer", e);
-    if (!x->kind || (settings && !x->settings) || !x->vocabulary)
-        return error_set(e, "no memory for a tokenizer");
-    memcpy(x->vocabulary, r->data, r->bytes);
-    x->vocabulary_bytes = r->bytes;
-    return 0;
-}
-
 /* Before the first tensor: leaves room for the header. */
 static int start(struct export *x, struct error *e)
 {
     struct buffer header = {0};
     if (make_header(x, &header, e)) {
         buffer_free(&header);
-        return error_prefix(e, "%s", stream_name(x->in));
+        return error_prefix(e, "%s", stream_name(x->source.reader));
     }
     memset(header.data, 0, header.length);
     const int result = output_write(x->out, header.data, header.length, e) || pad(x->out, e);
@@ -521,37 +493,26 @@ static int start(struct export *x, struct error *e)
     return result ? -1 : 0;
 }
 
-static int take_tensor(struct export *x, const struct stream_record *r, size_t *done,
-                       struct error *e)
+static int take_tensors(struct export *x, struct error *e)
 {
+    struct source *s = &x->source;
     struct tensor t;
     enum model_role role;
     size_t layer;
-    int result = -1;
-    if (tensor_parse(&t, r, e))
-        return error_prefix(e, "%s", stream_name(x->in));
-    if (model_tensor_role(&x->model, t.name, &role, &layer, e) ||
-        model_tensor_check(&x->model, role, t.name, t.rank, t.shape, e)) {
-        error_prefix(e, "%s", stream_name(x->in));
-        goto out;
+    int got;
+    while ((got = source_next(s, &t, &role, &layer, e)) == 1) {
+        struct place *p = find_place(x, role, layer);
+        int result = -1;
+        if (!p || p->taken == p->experts)
+            error_set(e, "%s: %s: is there twice", stream_name(s->reader), t.name);
+        else if (!encode(x, p, &t, e))
+            result = p->taken < p->experts ? 0 : write_place(x, p, e);
+        tensor_free(&t);
+        if (result)
+            return -1;
+        cli_progress(x->cli, s->tensors, model_tensor_count(&s->model), "tensors");
     }
-    if (role == ROLE_IGNORED) {
-        result = 0;
-        goto out;
-    }
-    struct place *p = find_place(x, role, layer);
-    if (!p || p->taken == p->experts) {
-        error_set(e, "%s: %s: is there twice", stream_name(x->in), t.name);
-        goto out;
-    }
-    if (encode(x, p, &t, e))
-        goto out;
-    *done += 1;
-    cli_progress(x->cli, *done, model_tensor_count(&x->model), "tensors");
-    result = p->taken < p->experts ? 0 : write_place(x, p, e);
-out:
-    tensor_free(&t);
-    return result;
+    return got;
 }
 
 static void report(const struct export *x)
@@ -561,9 +522,9 @@ static void report(const struct export *x)
         if (x->matrices[i])
             cli_note(c, "%zu matrices as %s", x->matrices[i], types[i].name);
     cli_note(c, "%.3f bits a weight in the file; relative error against the stream %.3g; %.1f %% zeros",
-             8 * (double)x->bytes / (double)x->weights,
+             8 * (double)x->bytes / (double)x->source.size.weights,
              x->norm > 0 ? sqrt(x->error / x->norm) : 0,
-             100 * (double)x->zeros / (double)x->weights);
+             100 * (double)x->source.size.zeros / (double)x->source.size.weights);
     if (x->odd)
         cli_warn(c, "the rows of %zu matrices are no whole blocks of %s: they are in a type without "
                     "blocks", x->odd, type_option);
@@ -571,45 +532,27 @@ static void report(const struct export *x)
         cli_warn(c, "%zu matrices do not fit their codes into a type of GGUF and were quantized a "
                     "second time; relative error %.3g",
                  x->again, x->norm > 0 ? sqrt(x->error / x->norm) : 0);
-    if (x->model.window && strcmp(x->a->name, "gemma2"))
+    if (x->source.model.window && strcmp(x->a->name, "gemma2"))
         cli_warn(c, "llama.cpp has no sliding window for %s: beyond %zu tokens its numbers differ",
-                 x->model.architecture, x->model.window);
+                 x->source.model.architecture, x->source.model.window);
 }
 
 static int run(struct cli *c, struct error *e)
 {
     struct export x = {.cli = c};
-    struct stream_record record;
     struct buffer header = {0};
-    size_t done = 0;
-    int result = -1, got;
+    const struct model *m = &x.source.model;
+    int result = -1;
     if (!c->output || !strcmp(c->output, "-"))
         return error_usage(e, "a GGUF file is not written from front to back: name it with -o");
-    if (pool_new(&x.pool, c->threads, e) || stream_open(&x.in, cli_input(c), "model", x.pool, e))
+    if (pool_new(&x.pool, c->threads, e) || source_open_whole(&x.source, cli_input(c), x.pool, e))
         goto out;
-    if (model_parse(&x.model, json_object_get(stream_header(x.in), "config"), e) ||
-        !(x.a = gguf_architecture_of(&x.model, e)) || make_places(&x, e)) {
-        error_prefix(e, "%s", stream_name(x.in));
-        goto out;
-    }
-    if (output_open(&x.out, c->output, e))
-        goto out;
-    while ((got = stream_next(x.in, &record, e)) == 1) {
-        const bool tensor = json_object_get(record.json, "tensor") != NULL;
-        if (tensor && !x.data && start(&x, e))
-            goto out;
-        if (tensor ? take_tensor(&x, &record, &done, e)
-                   : json_object_get(record.json, "tokenizer") && take_vocabulary(&x, &record, e))
-            goto out;
-    }
-    if (got || stream_done(x.in, e))
-        goto out;
-    if (done != model_tensor_count(&x.model)) {
-        error_set(e, "%s: has %zu of the model's %zu tensors", stream_name(x.in), done,
-                  model_tensor_count(&x.model));
+    if (!(x.a = gguf_architecture_of(m, e)) || make_places(&x, e)) {
+        error_prefix(e, "%s", stream_name(x.source.reader));
         goto out;
     }
-    if ((x.model.rope == ROPE_LLAMA3 && write_factors(&x, e)) || make_header(&x, &header, e) ||
+    if (output_open(&x.out, c->output, e) || start(&x, e) || take_tensors(&x, e) ||
+        (m->rope == ROPE_LLAMA3 && write_factors(&x, e)) || make_header(&x, &header, e) ||
         output_rewrite(x.out, 0, header.data, header.length, e) || output_commit(x.out, e))
         goto out;
     report(&x);
@@ -619,11 +562,7 @@ out:
     for (size_t i = 0; i < x.places; i++)
         buffer_free(&x.place[i].bytes);
     free(x.place);
-    tokenizer_free(x.tokenizer);
-    free(x.kind);
-    free(x.settings);
-    free(x.vocabulary);
-    stream_close(x.in);
+    source_close(&x.source);
     output_free(x.out);
     pool_free(x.pool);
     return result;

@@ -204,7 +204,7 @@ static int write_codes(struct export *x, const struct tensor *t, const char *bas
         tensor_row_codes(t, r, code, keep);
         for (size_t c = 0; c < t->cols; c++) /* a pruned weight is zero */
             if (!keep[c])
-                code[c] = t->zero[r * t->groups + (t->g_idx ? (size_t)t->g_idx[c] : c / t->group)];
+                code[c] = t->zero[r * t->groups + tensor_group(t, c)];
     }
     (gptq ? packed_gptq_codes : packed_compressed_codes)(codes, t->rows, t->cols, t->bits, packed);
     result = put(x, base, gptq ? "qweight" : "weight_packed", "I32", 2, words, packed,
@@ -255,8 +255,9 @@ static int write_order(struct export *x, const struct tensor *t, const char *bas
     if (!order)
         return -1;
     for (size_t c = 0; c < t->cols; c++)
-        order[c] = t->g_idx ? t->g_idx[c] : (int32_t)(c / t->group);
-    const int result = put(x, base, x->layout == GPTQ ? "g_idx" : "weight_g_idx", "I32", 1, &t->cols, order, t->cols * sizeof *order, e);
+        order[c] = (int32_t)tensor_group(t, c);
+    const int result = put(x, base, x->layout == GPTQ ? "g_idx" : "weight_g_idx", "I32", 1,
+                           &t->cols, order, t->cols * sizeof *order, e);
     free(order);
     return result;
 }
@@ -293,7 +294,8 @@ static int write_packed(struct export *x, const struct tensor *t, const struct e
                : 0;
 }
 
-/* compressed-tensors: none where all are in the middle. The first version of GPTQ's format holds zero points less one, so 0 needs the second. */
+/* compressed-tensors: none where all are in the middle. The first version of GPTQ's format holds zero
+ * points less one, so 0 needs the second. */
 static int write_zeros(struct export *x, struct error *e)
 {
     int result = 0;
@@ -311,19 +313,19 @@ static int write_zeros(struct export *x, struct error *e)
             packed_gptq_zeros(z->zero, z->rows, z->groups, x->bits, !x->has_zero, packed);
         else
             packed_compressed_zeros(z->zero, z->rows, z->groups, x->bits, packed);
-        result = put(x, z->name, gptq ? "qzeros" : "weight_zero_point", "I32", 2, words, packed, 4 * words[0] * words[1], e);
+        result = put(x, z->name, gptq ? "qzeros" : "weight_zero_point", "I32", 2, words, packed,
+                     4 * words[0] * words[1], e);
         free(packed);
     }
     return result;
 }
 
 /* Digest of rows of f32; a zero has no sign. */
-static int add_row(struct digest *d, float *row, size_t cols)
+static void add_row(struct digest *d, float *row, size_t cols)
 {
     for (size_t c = 0; c < cols; c++)
         row[c] += 0.0f;
     digest_add(d, row, cols * sizeof *row);
-    return 0;
 }
 
 static int digest_tensor(const struct tensor *t, char *hex, struct error *e)
@@ -481,9 +483,7 @@ static int digest_packed(const struct checkpoint *c, const struct checkpoint_ent
 static int digest_dense(const struct checkpoint *c, const struct checkpoint_entry *t,
                         bool transposed, char *hex, struct error *e)
 {
-    const enum tensor_values values = !strcmp(t->dtype, "F32")   ? VALUES_F32
-                                      : !strcmp(t->dtype, "F16") ? VALUES_F16
-                                                                 : VALUES_BF16;
+    const enum tensor_values values = checkpoint_values(t);
     const size_t size = values_size(values), last = t->rank ? t->shape[t->rank - 1] : 1;
     const size_t cols = transposed ? t->shape[0] : last, rows = cols ? t->bytes / size / cols : 0;
     struct digest *d = digest_new(e);

@@ -139,6 +139,16 @@ int cache_reserve(struct cache *c, const struct model *m, size_t length, struct 
     return 0;
 }
 
+size_t cache_common(const int32_t *ids, size_t count, const int32_t *other, size_t others)
+{
+    enum { LEAST = 8 };
+    const size_t most = others < count - 1 ? others : count - 1;
+    size_t n = 0;
+    while (n < most && ids[n] == other[n])
+        n++;
+    return n < LEAST ? 0 : n;
+}
+
 int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
                 struct error *e)
 {

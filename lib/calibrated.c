@@ -494,8 +494,12 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
         goto out;
     }
     struct item *i = item_new(r, e);
-    if (!i || !(i->name = strdup(t.name)))
+    if (!i)
         goto out;
+    if (!(i->name = strdup(t.name))) {
+        error_set(e, "no memory for a record");
+        goto out;
+    }
     i->role = role;
     i->expert = model_tensor_expert(t.name);
     if (role == ROLE_IGNORED) {

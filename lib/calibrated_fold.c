@@ -6,7 +6,6 @@
 #include "json.h"
 #include "memory.h"
 
-/* Columns times what their inputs are divided by, rows divided by what follows is multiplied by. */
 void fold_matrix(float *w, size_t ld, size_t rows, size_t cols, const float *in, const float *out)
 {
     for (size_t r = 0; (in || out) && r < rows; r++, w += ld)
@@ -30,14 +29,10 @@ static int fold_vector(struct run *r, enum model_role role, float plus, const fl
         if (tensor_parse(&t, &record, e))
             return -1;
         const size_t n = t.rows * t.cols;
-        float *v = memory_new(n, sizeof *v, "a vector", e);
-        if (!v) {
-            tensor_free(&t);
-            return -1;
-        }
-        for (size_t k = 0; k < t.rows; k++)
-            tensor_row(&t, k, v + k * t.cols);
+        float *v = vector_read(&t, e);
         tensor_free(&t);
+        if (!v)
+            return -1;
         for (size_t k = 0; k < n; k++) {
             v[k] = (v[k] + plus) / fold[k] - plus;
             if (r->block.vector[role])

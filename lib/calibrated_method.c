@@ -8,13 +8,21 @@
 #include "memory.h"
 #include "sweep.h"
 
+/* A place of the store for what it is to own. */
+static void **free_slot(struct tensor_store *s)
+{
+    void **slot = s->memory;
+    while (*slot)
+        slot++;
+    return slot;
+}
+
 int calibrated_floats(const struct calibrated_layer *l, enum tensor_encoding encoding, int n, int m,
                       struct tensor_store *out, struct error *e)
 {
     const struct tensor *like = l->like;
     const size_t width = values_size(like->values);
     unsigned char *dense = memory_new(like->rows * like->cols, width, "a tensor", e);
-    size_t slot = 0;
     if (!dense)
         return -1;
     for (size_t r = 0; r < like->rows; r++)
@@ -24,26 +32,20 @@ int calibrated_floats(const struct calibrated_layer *l, enum tensor_encoding enc
         free(dense);
         return -1;
     }
-    if (out->tensor.data != dense) {
+    if (out->tensor.data == dense)
+        *free_slot(out) = dense;
+    else
         free(dense);
-        return 0;
-    }
-    while (out->memory[slot])
-        slot++;
-    out->memory[slot] = dense;
     return 0;
 }
 
 /* A copy that the store owns. */
 static void *keep(struct tensor_store *s, const void *data, size_t bytes, struct error *e)
 {
-    size_t slot = 0;
-    while (s->memory[slot])
-        slot++;
-    s->memory[slot] = memory_new(bytes, 1, "a tensor", e);
-    if (s->memory[slot])
-        memcpy(s->memory[slot], data, bytes);
-    return s->memory[slot];
+    void *copy = *free_slot(s) = memory_new(bytes, 1, "a tensor", e);
+    if (copy)
+        memcpy(copy, data, bytes);
+    return copy;
 }
 
 int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, size_t group,

@@ -389,6 +389,20 @@ static enum packed_part part_of(enum packing packing, const char *name, size_t *
     return PARTS;
 }
 
+enum tensor_values checkpoint_values(const struct checkpoint_entry *t)
+{
+    return !strcmp(t->dtype, "F32")   ? VALUES_F32
+           : !strcmp(t->dtype, "F16") ? VALUES_F16
+                                      : VALUES_BF16;
+}
+
+static int check_float(const struct checkpoint_entry *t, struct error *e)
+{
+    if (!strcmp(t->dtype, "F32") || !strcmp(t->dtype, "F16") || !strcmp(t->dtype, "BF16"))
+        return 0;
+    return error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", t->name, t->dtype);
+}
+
 /* LLM.int8(): codes and a scale a row. */
 static int set_int8(struct checkpoint *c, struct checkpoint_entry *to,
                     const struct checkpoint_entry *codes, struct error *e)
@@ -412,9 +426,8 @@ static int set_fp8(struct checkpoint *c, struct checkpoint_entry *to,
     size_t block[2], bytes;
     if (strcmp(codes->dtype, "F8_E4M3") || codes->rank != 2)
         return error_set(e, "%.200s: is no matrix of type F8_E4M3", codes->name);
-    if (strcmp(scale->dtype, "F32") && strcmp(scale->dtype, "F16") && strcmp(scale->dtype, "BF16"))
-        return error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", scale->name,
-                         scale->dtype);
+    if (check_float(scale, e))
+        return -1;
     if (!size_multiply(codes->bytes, 4, &bytes))
         return error_set(e, "%.200s: its sizes are too large", codes->name);
     if (packed_fp8_blocks(&c->scheme, codes->shape[0], codes->shape[1], scale->rank, scale->shape,
@@ -429,15 +442,12 @@ static int set_bitmask(struct checkpoint *c, struct checkpoint_entry *to,
                        const struct checkpoint_entry *values, struct error *e)
 {
     const struct checkpoint_entry *mask = to->part[PART_SCALES], *said = to->part[PART_SHAPE];
-    const size_t width = !strcmp(values->dtype, "F32") ? 4 : 2;
+    const size_t width = values_size(checkpoint_values(values));
     size_t shape[CHECKPOINT_RANK_MAX] = {0}, bytes;
     int64_t given[2];
     if (!said || strcmp(said->dtype, "I64") || said->bytes != sizeof given)
         return error_set(e, "%.200s: has no shape of two numbers beside it", values->name);
-    if (width == 2 && strcmp(values->dtype, "F16") && strcmp(values->dtype, "BF16"))
-        return error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", values->name,
-                         values->dtype);
-    if (checkpoint_read(c, said, 0, sizeof given, given, e))
+    if (check_float(values, e) || checkpoint_read(c, said, 0, sizeof given, given, e))
         return -1;
     for (int i = 0; i < 2; i++) {
         if (given[i] < 1 || given[i] > 1 << 28)
@@ -539,11 +549,6 @@ out:
     return result;
 }
 
-static enum tensor_values float_type(const struct checkpoint_entry *t)
-{
-    return !strcmp(t->dtype, "F32") ? VALUES_F32 : !strcmp(t->dtype, "F16") ? VALUES_F16 : VALUES_BF16;
-}
-
 /* A whole part; *bytes stays NULL where there is none. */
 static int read_part(const struct checkpoint *c, const struct checkpoint_entry *t, void **bytes,
                      struct error *e)
@@ -577,7 +582,7 @@ static int read_fp8(const struct checkpoint *c, const struct checkpoint_entry *t
                     size_t bytes, float *out, struct error *e)
 {
     const struct checkpoint_entry *codes = t->part[PART_CODES], *scales = t->part[PART_SCALES];
-    const enum tensor_values values = float_type(scales);
+    const enum tensor_values values = checkpoint_values(scales);
     const size_t n = bytes / 4, count = scales->bytes / values_size(values);
     size_t block[2];
     unsigned char *raw = memory_new(n, 1, t->name, e);
@@ -603,7 +608,7 @@ static int read_bitmask(const struct checkpoint *c, const struct checkpoint_entr
                         size_t bytes, unsigned char *out, struct error *e)
 {
     const struct checkpoint_entry *values = t->part[PART_CODES];
-    const size_t size = values_size(float_type(t)), cols = t->shape[1], row = (cols + 7) / 8;
+    const size_t size = values_size(checkpoint_values(t)), cols = t->shape[1], row = (cols + 7) / 8;
     const size_t first = offset / size, end = first + bytes / size, held = values->bytes / size;
     size_t before = 0, seen = 0;
     void *bits = NULL, *kept = NULL;
@@ -639,23 +644,17 @@ int checkpoint_read_packed(const struct checkpoint *c, const struct checkpoint_e
     if (c->scheme.packing == PACKING_INT8)
         return read_int8(c, t, out, e);
     const struct checkpoint_entry *scales = t->part[PART_SCALES];
-    const size_t width = !strcmp(scales->dtype, "F32") ? 4 : 2, count = scales->bytes / width;
+    const enum tensor_values values = checkpoint_values(scales);
+    const size_t count = scales->bytes / values_size(values);
     float *wide = NULL;
     int result = -1;
     *out = (struct packed){0};
     for (int k = 0; k < PART_SHAPE; k++)
         if (read_part(c, t->part[k], &part[k], e))
             goto out;
-    if (strcmp(scales->dtype, "F32") && strcmp(scales->dtype, "F16") && strcmp(scales->dtype, "BF16")) {
-        error_set(e, "%.200s: type %s; only F32, F16 and BF16 are read", scales->name, scales->dtype);
+    if (check_float(scales, e) || !(wide = memory_new(count, sizeof *wide, scales->name, e)))
         goto out;
-    }
-    if (!(wide = memory_new(count, sizeof *wide, scales->name, e)))
-        goto out;
-    values_to_f32(width == 4                        ? VALUES_F32
-                  : !strcmp(scales->dtype, "F16") ? VALUES_F16
-                                                   : VALUES_BF16,
-                  part[PART_SCALES], count, wide);
+    values_to_f32(values, part[PART_SCALES], count, wide);
     const struct packed_parts from = {
         .codes = part[PART_CODES],
         .zeros = part[PART_ZEROS],

@@ -53,6 +53,9 @@ void checkpoint_free(struct checkpoint *c);
 int checkpoint_read(const struct checkpoint *c, const struct checkpoint_entry *t, size_t offset,
                     size_t bytes, void *out, struct error *e);
 
+/* The type of a float tensor: F32, F16 or BF16. */
+enum tensor_values checkpoint_values(const struct checkpoint_entry *t);
+
 /* Says that this tensor is read next, so that the disk can begin. */
 void checkpoint_prefetch(const struct checkpoint *c, const struct checkpoint_entry *t);
 

@@ -502,7 +502,11 @@ int answer_chat(const struct evaluation *v, struct answer *a, const struct chat_
     const char *p = (const char *)text.data, *end = p + text.length;
     a->prompt = strdup(p);
     a->prompt_length = text.length;
-    if (!a->prompt || !(a->ids.ids = memory_resize(NULL, 16, sizeof *a->ids.ids, "ids", e)))
+    if (!a->prompt) {
+        error_set(e, "no memory for a prompt");
+        goto out;
+    }
+    if (!(a->ids.ids = memory_resize(NULL, 16, sizeof *a->ids.ids, "ids", e)))
         goto out;
     a->ids.capacity = 16;
     if (bos_id >= 0 && (tokenizer_adds_bos(t) || (f->flags & CHAT_BOS)))

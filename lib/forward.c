@@ -936,6 +936,15 @@ double forward_nll(const struct kernels *k, const float *logits, size_t n, int32
     return fmath_log(k->sum_exp(logits, n, max)) + ((double)max - (double)logits[target]);
 }
 
+int32_t forward_best(const float *logits, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return (int32_t)best;
+}
+
 struct scoring {
     struct forward *f;
     const int32_t *target;

@@ -59,6 +59,9 @@ struct cache {
 
 /* Room for `length` positions in all; what is there stays. */
 int cache_reserve(struct cache *c, const struct model *m, size_t length, struct error *e);
+/* How many ids a sequence begins with as another does, whose keys and values it can take for these:
+ * all but its last at most, and 0 where they are too few to be worth it. */
+size_t cache_common(const int32_t *ids, size_t count, const int32_t *other, size_t others);
 /* c becomes the first `length` positions of `from`, which has so many. */
 int cache_share(struct cache *c, const struct model *m, const struct cache *from, size_t length,
                 struct error *e);
@@ -137,6 +140,8 @@ int forward_logits(struct forward *f, const float *norm, const struct matrix *he
 
 /* Negative log-likelihood in nats of `target` under logits of n ids. */
 double forward_nll(const struct kernels *k, const float *logits, size_t n, int32_t target);
+/* The most likely of n ids, the lowest of equals. */
+int32_t forward_best(const float *logits, size_t n);
 
 /* nll[i] of target[i] after row i of x, without holding all logits. */
 int forward_score(struct forward *f, const float *norm, const struct matrix *head, const float *x,

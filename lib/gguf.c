@@ -313,9 +313,12 @@ int gguf_open(struct gguf **out, const char *path, struct error *e)
     struct gguf *g = memory_new(1, sizeof *g, "a file", e);
     if (!g)
         return -1;
-    g->path = strdup(path);
-    g->fd = file_open(path, &g->size, e);
-    if (g->fd < 0 || !g->path || read_header(g, e)) {
+    g->fd = -1;
+    if (!(g->path = strdup(path)))
+        error_set(e, "no memory for a path");
+    else
+        g->fd = file_open(path, &g->size, e);
+    if (g->fd < 0 || read_header(g, e)) {
         error_prefix(e, "%s", path);
         gguf_close(g);
         return -1;

@@ -35,10 +35,13 @@ int ingest_file_read(struct ingest *g, struct ingest_file *f, const char *path, 
         text_input_all(in, &f->bytes, e))
         goto out;
     const size_t n = f->bytes.length, bad = utf8_check((const char *)f->bytes.data, n);
-    f->path = strdup(text_input_name(in));
     f->name = path_base(path, e);
-    if (!f->path || !f->name)
+    if (!f->name)
         goto out;
+    if (!(f->path = strdup(text_input_name(in)))) {
+        error_set(e, "no memory for a path");
+        goto out;
+    }
     if (bad < n && !g->o->skip_bad) { /* else the readers find the rows that are not */
         size_t line = 1;
         for (size_t i = 0; i < bad; i++)

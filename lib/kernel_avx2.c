@@ -611,7 +611,7 @@ static void extremes_avx2(const float *x, size_t n, float *low, float *high)
         most[1] = _mm256_max_ps(b, most[1]);
     }
     *low = lowest(_mm256_min_ps(least[0], least[1]));
-    *high = 0 - lowest(_mm256_sub_ps(_mm256_setzero_ps(), _mm256_max_ps(most[0], most[1])));
+    *high = max8(_mm256_max_ps(most[0], most[1]));
     for (; i < n; i++) {
         *low = x[i] < *low ? x[i] : *low;
         *high = x[i] > *high ? x[i] : *high;

@@ -1,4 +1,5 @@
-/* Kernels of compact weights for AVX2: weights are made in registers, eight at a time. */
+/* Kernels of compact weights for AVX2: weights are made in registers, eight at a time. Most are in
+ * kernel_compact_wide.h. */
 #include "kernel_compact.h"
 
 #if defined(__x86_64__)
@@ -154,6 +155,11 @@ INLINE __m256 second_of(__m256i pairs)
     return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
 }
 
+INLINE __m256i right(__m256i words, size_t bits)
+{
+    return _mm256_srli_epi32(words, (int)bits);
+}
+
 /* Four numbers of x, of which n are there, in both halves. */
 INLINE __m256 four(const float *x, size_t n)
 {
@@ -164,83 +170,10 @@ INLINE __m256 four(const float *x, size_t n)
     return _mm256_broadcast_ps((const void *)part);
 }
 
-/* One group of both panels' halves. places: those of the group in the lowest bits. */
-INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, __m256 a,
-                      const __m256i *places, __m256 *sum)
-{
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++) {
-        const __m256i pairs =
-            _mm256_loadu_si256((const void *)(w + h / 2 * ldw + (1 + g) * PANEL + h % 2 * 8));
-        const __m256i at = _mm256_srli_epi32(places[h], (int)(4 * g));
-        const __m256 one = _mm256_permutevar_ps(a, at);
-        const __m256 two = _mm256_permutevar_ps(a, _mm256_srli_epi32(places[h], (int)(4 * g + 2)));
-        sum[h] = _mm256_fmadd_ps(one, first_of(pairs), sum[h]);
-        sum[h] = _mm256_fmadd_ps(two, second_of(pairs), sum[h]);
-    }
-}
-
-/* Bound by memory, or from a cache by the two ports of shuffles and shifts. */
-INLINE void pairs_tile(const size_t P, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                       float *y, const float *bias)
-{
-    __m256 sum[4];
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        sum[h] = _mm256_setzero_ps();
-    for (size_t i = 0; i < k; i += 4 * PAIRS, w += PAIRS_BLOCK) {
-        __m256i places[4];
-#pragma GCC unroll 4
-        for (size_t h = 0; h < 2 * P; h++)
-            places[h] = _mm256_loadu_si256((const void *)(w + h / 2 * ldw + h % 2 * 8));
-        if (k - i >= 4 * PAIRS) {
-#pragma GCC unroll 8
-            for (size_t g = 0; g < PAIRS; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, 4), places, sum);
-        } else {
-            for (size_t g = 0; i + 4 * g < k; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, k - i - 4 * g), places, sum);
-        }
-    }
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        _mm256_storeu_ps(y + h * 8, _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + h * 8)));
-}
-
-void product_pairs_avx2(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                        float *y, const float *bias)
-{
-    size_t p = 0;
-    for (; p + 2 <= panels; p += 2)
-        pairs_tile(2, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
-    if (p < panels)
-        pairs_tile(1, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
-}
-
-void spread_pairs_avx2(const uint32_t *w, size_t first, size_t groups, float *out)
-{
-    const __m256i three = _mm256_set1_epi32(3);
-    for (size_t g = first; g < first + groups; g++, out += SPREAD) {
-        const uint32_t *block = w + g / PAIRS * PAIRS_BLOCK;
-        const __m128i shift = _mm_cvtsi32_si128((int)(4 * (g % PAIRS)));
-        for (size_t h = 0; h < PANEL; h += 8) {
-            const __m256i pairs =
-                _mm256_loadu_si256((const void *)(block + (1 + g % PAIRS) * PANEL + h));
-            const __m256i at =
-                _mm256_srl_epi32(_mm256_loadu_si256((const void *)(block + h)), shift);
-            _mm256_storeu_ps(out + h, first_of(pairs));
-            _mm256_storeu_ps(out + PANEL + h, second_of(pairs));
-            _mm256_storeu_si256((void *)(out + 2 * PANEL + h), _mm256_and_si256(at, three));
-            _mm256_storeu_si256((void *)(out + 3 * PANEL + h),
-                                _mm256_and_si256(_mm256_srli_epi32(at, 2), three));
-        }
-    }
-}
-
 /* Half the fma of a dense product, but a shuffle for each: three rows fill the registers and are
  * bound by the ports of both, 8 of 12 cycles, or by the latency of their chains, which is as long. */
-INLINE void spread_tile(const size_t R, const bool whole, size_t k, const float *x, size_t ldx, const float *w,
-                        float *y, size_t ldy, const float *bias, bool more)
+INLINE void spread_tile(const size_t R, const bool whole, size_t k, const float *x, size_t ldx,
+                        const float *w, float *y, size_t ldy, const float *bias, bool more)
 {
     __m256 sum[6];
 #pragma GCC unroll 6
@@ -290,18 +223,17 @@ void product_spread_avx2(size_t rows, size_t k, const float *x, size_t ldx, cons
         }
     }
     for (size_t r = 0; r < rows && whole < k; r++)
-        spread_tile(1, false, k - whole, x + r * ldx + whole, ldx, w + whole / 4 * SPREAD, y + r * ldy, ldy,
-                    bias, more || whole);
+        spread_tile(1, false, k - whole, x + r * ldx + whole, ldx, w + whole / 4 * SPREAD,
+                    y + r * ldy, ldy, bias, more || whole);
 }
 
 /* ---- codes ---------------------------------------------------------------------------------------
  */
 
 /* Codes of eight outputs. */
-INLINE __m256 nibble(__m256i words, int i)
+INLINE __m256 nibble(__m256i words, size_t i)
 {
-    const __m256i low = _mm256_srli_epi32(words, 4 * i);
-    return _mm256_cvtepi32_ps(_mm256_and_si256(low, _mm256_set1_epi32(15)));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(right(words, 4 * i), _mm256_set1_epi32(15)));
 }
 
 INLINE __m256 byte(const uint8_t *codes)
@@ -309,112 +241,13 @@ INLINE __m256 byte(const uint8_t *codes)
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)codes)));
 }
 
-void widen_nibbles_avx2(const uint32_t *in, size_t n, float *out)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8, in += PANEL, out += 8 * PANEL) {
-        for (size_t h = 0; h < PANEL; h += 8) {
-            const __m256i words = _mm256_loadu_si256((const void *)(in + h));
-#pragma GCC unroll 8
-            for (int j = 0; j < 8; j++)
-                _mm256_storeu_ps(out + (size_t)j * PANEL + h, nibble(words, j));
-        }
-    }
-    kernels_scalar.widen_nibbles(in, n - i, out);
-}
-
-/* The chains of one group, of P panels. */
-INLINE void code_chains(const size_t P, const bool nibbles, size_t n, const float *x,
-                        const char *codes, size_t ldc, __m256 *a)
-{
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        a[h] = _mm256_setzero_ps();
-    size_t i = 0;
-    for (; nibbles && i + 8 <= n; i += 8) {
-        __m256i words[4];
-#pragma GCC unroll 4
-        for (size_t h = 0; h < 2 * P; h++)
-            words[h] = _mm256_loadu_si256((const void *)(codes + h / 2 * ldc + i * 8 + h % 2 * 32));
-#pragma GCC unroll 8
-        for (int j = 0; j < 8; j++) {
-            const __m256 b = _mm256_broadcast_ss(x + i + j);
-#pragma GCC unroll 4
-            for (size_t h = 0; h < 2 * P; h++)
-                a[h] = _mm256_fmadd_ps(b, nibble(words[h], j), a[h]);
-        }
-    }
-    for (; i < n; i++) {
-        const __m256 b = _mm256_broadcast_ss(x + i);
-        const __m128i shift = _mm_cvtsi32_si128((int)(4 * (i % 8)));
-#pragma GCC unroll 4
-        for (size_t h = 0; h < 2 * P; h++) {
-            const char *from = codes + h / 2 * ldc;
-            __m256 q;
-            if (nibbles)
-                q = nibble(_mm256_srl_epi32(_mm256_loadu_si256((const void *)(from + i / 8 * 64 +
-                                                                              h % 2 * 32)),
-                                            shift),
-                           0);
-            else
-                q = byte((const uint8_t *)from + i * PANEL + h % 2 * 8);
-            a[h] = _mm256_fmadd_ps(b, q, a[h]);
-        }
-    }
-}
-
-/* Bound by the four vector ports: shift, mask, conversion and fma for eight weights; by memory from
- * 8 bits on. */
-INLINE void codes_tile(const size_t P, const bool nibbles, const struct code_panels *w,
-                       size_t panel, const float *x, const float *s, float *y, const float *bias)
-{
-    __m256 sum[4], a[4];
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        sum[h] = _mm256_setzero_ps();
-    for (size_t g = 0; g < w->groups; g++) {
-        const char *codes = (const char *)w->codes + panel * w->ldc +
-                            w->place[g] * (nibbles ? PANEL / 2 : PANEL);
-        code_chains(P, nibbles, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc, a);
-        const __m256 total = _mm256_broadcast_ss(s + g);
-#pragma GCC unroll 4
-        for (size_t h = 0; h < 2 * P; h++) {
-            const size_t at = ((panel + h / 2) * w->groups + g) * PANEL + h % 2 * 8;
-            const __m256 factor = _mm256_loadu_ps(w->scale + at);
-            const __m256 shift = _mm256_loadu_ps(w->offset + at);
-            if (w->min)
-                sum[h] = _mm256_fmadd_ps(factor, a[h], _mm256_fmadd_ps(shift, total, sum[h]));
-            else
-                sum[h] = _mm256_fmadd_ps(factor, _mm256_fmadd_ps(shift, total, a[h]), sum[h]);
-        }
-    }
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        _mm256_storeu_ps(y + panel * PANEL + h * 8,
-                         _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + panel * PANEL + h * 8)));
-}
-
-INLINE void product_codes(const bool nibbles, size_t panels, const struct code_panels *w,
-                          const float *x, const float *s, float *y, const float *bias)
-{
-    size_t p = 0;
-    for (; p + 2 <= panels; p += 2)
-        codes_tile(2, nibbles, w, p, x, s, y, bias);
-    if (p < panels)
-        codes_tile(1, nibbles, w, p, x, s, y, bias);
-}
-
-void product_nibbles_avx2(size_t panels, const struct code_panels *w, const float *x,
-                          const float *s, float *y, const float *bias)
-{
-    product_codes(true, panels, w, x, s, y, bias);
-}
-
-void product_bytes_avx2(size_t panels, const struct code_panels *w, const float *x, const float *s,
-                        float *y, const float *bias)
-{
-    product_codes(false, panels, w, x, s, y, bias);
-}
+#define LEVEL avx2
+#define FLOATS __m256
+#define INTS __m256i
+#define OP(name) _mm256_##name
+#define INT_OP(name) _mm256_##name##_si256
+enum { LANES = 8 };
+#include "kernel_compact_wide.h"
 #else
 typedef int kernel_compact_avx2_is_for_x86_64;
 #endif

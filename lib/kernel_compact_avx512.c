@@ -1,5 +1,6 @@
 /* Kernels of compact weights for AVX-512: weights are made in registers, sixteen at a time. With
- * VBMI2 16-bit numbers are put in place by themselves; without it after widening. */
+ * VBMI2 16-bit numbers are put in place by themselves; without it after widening. Most of the others
+ * are in kernel_compact_wide.h. */
 #include "kernel_compact.h"
 
 #if defined(__x86_64__)
@@ -140,6 +141,11 @@ BITMAP(bf16_vbmi2, PANEL_BF16, kept_vbmi2, VBMI2)
 /* ---- two of every four columns -------------------------------------------------------------------
  */
 
+INLINE __m512i right(__m512i words, size_t bits)
+{
+    return _mm512_srli_epi32(words, (unsigned)bits);
+}
+
 /* Four numbers of x, of which n are there, in each quarter. */
 INLINE __m512 four(const float *x, size_t n)
 {
@@ -150,80 +156,10 @@ INLINE __m512 four(const float *x, size_t n)
     return _mm512_broadcast_f32x4(_mm_loadu_ps(part));
 }
 
-INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, __m512 a,
-                      const __m512i *places, __m512 *sum)
-{
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++) {
-        const __m512i pairs = _mm512_loadu_si512((const void *)(w + p * ldw + (1 + g) * PANEL));
-        const __m512i at = _mm512_srli_epi32(places[p], (unsigned)(4 * g));
-        const __m512 one = _mm512_permutevar_ps(a, at);
-        const __m512 two =
-            _mm512_permutevar_ps(a, _mm512_srli_epi32(places[p], (unsigned)(4 * g + 2)));
-        sum[p] = _mm512_fmadd_ps(one, first_of(pairs), sum[p]);
-        sum[p] = _mm512_fmadd_ps(two, second_of(pairs), sum[p]);
-    }
-}
-
-/* Bound by memory. */
-INLINE void pairs_tile(const size_t P, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                       float *y, const float *bias)
-{
-    __m512 sum[4];
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++)
-        sum[p] = _mm512_setzero_ps();
-    for (size_t i = 0; i < k; i += 4 * PAIRS, w += PAIRS_BLOCK) {
-        __m512i places[4];
-#pragma GCC unroll 4
-        for (size_t p = 0; p < P; p++)
-            places[p] = _mm512_loadu_si512((const void *)(w + p * ldw));
-        if (k - i >= 4 * PAIRS) {
-#pragma GCC unroll 8
-            for (size_t g = 0; g < PAIRS; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, 4), places, sum);
-        } else {
-            for (size_t g = 0; i + 4 * g < k; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, k - i - 4 * g), places, sum);
-        }
-    }
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++)
-        _mm512_storeu_ps(y + p * PANEL,
-                         _mm512_add_ps(sum[p], _mm512_loadu_ps(bias + p * PANEL)));
-}
-
-void product_pairs_avx512(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                          float *y, const float *bias)
-{
-    size_t p = 0;
-    for (; p + 4 <= panels; p += 4)
-        pairs_tile(4, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
-    for (; p < panels; p++)
-        pairs_tile(1, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
-}
-
-void spread_pairs_avx512(const uint32_t *w, size_t first, size_t groups, float *out)
-{
-    const __m512i three = _mm512_set1_epi32(3);
-    for (size_t g = first; g < first + groups; g++, out += SPREAD) {
-        const uint32_t *block = w + g / PAIRS * PAIRS_BLOCK;
-        const __m512i pairs =
-            _mm512_loadu_si512((const void *)(block + (1 + g % PAIRS) * PANEL));
-        const __m512i at = _mm512_srl_epi32(_mm512_loadu_si512((const void *)block),
-                                            _mm_cvtsi32_si128((int)(4 * (g % PAIRS))));
-        _mm512_storeu_ps(out, first_of(pairs));
-        _mm512_storeu_ps(out + PANEL, second_of(pairs));
-        _mm512_storeu_si512((void *)(out + 2 * PANEL), _mm512_and_si512(at, three));
-        _mm512_storeu_si512((void *)(out + 3 * PANEL),
-                            _mm512_and_si512(_mm512_srli_epi32(at, 2), three));
-    }
-}
-
 /* Bound by the ports of fma and shuffles together: half the fma of a dense product, a shuffle for
  * each. Twelve rows hide the latency. */
-INLINE void spread_tile(const size_t R, const bool whole, size_t k, const float *x, size_t ldx, const float *w,
-                        float *y, size_t ldy, const float *bias, bool more)
+INLINE void spread_tile(const size_t R, const bool whole, size_t k, const float *x, size_t ldx,
+                        const float *w, float *y, size_t ldy, const float *bias, bool more)
 {
     __m512 sum[12];
 #pragma GCC unroll 12
@@ -264,8 +200,8 @@ void product_spread_avx512(size_t rows, size_t k, const float *x, size_t ldx, co
         r += n;
     }
     for (size_t r = 0; r < rows && whole < k; r++)
-        spread_tile(1, false, k - whole, x + r * ldx + whole, ldx, w + whole / 4 * SPREAD, y + r * ldy, ldy,
-                    bias, more || whole);
+        spread_tile(1, false, k - whole, x + r * ldx + whole, ldx, w + whole / 4 * SPREAD,
+                    y + r * ldy, ldy, bias, more || whole);
 }
 
 /* ---- codes ---------------------------------------------------------------------------------------
@@ -277,9 +213,9 @@ INLINE __m512 numbers(void)
     return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
-INLINE __m512 nibble(__m512i words, unsigned i)
+INLINE __m512 nibble(__m512i words, size_t i)
 {
-    return _mm512_permutexvar_ps(_mm512_srli_epi32(words, 4 * i), numbers());
+    return _mm512_permutexvar_ps(right(words, 4 * i), numbers());
 }
 
 INLINE __m512 byte(const uint8_t *codes)
@@ -288,108 +224,13 @@ INLINE __m512 byte(const uint8_t *codes)
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(v));
 }
 
-void widen_nibbles_avx512(const uint32_t *in, size_t n, float *out)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8, in += PANEL, out += 8 * PANEL) {
-        const __m512i words = _mm512_loadu_si512((const void *)in);
-#pragma GCC unroll 8
-        for (unsigned j = 0; j < 8; j++)
-            _mm512_storeu_ps(out + (size_t)j * PANEL, nibble(words, j));
-    }
-    kernels_scalar.widen_nibbles(in, n - i, out);
-}
-
-INLINE void code_chains(const size_t P, const bool nibbles, size_t n, const float *x,
-                        const char *codes, size_t ldc, __m512 *a)
-{
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++)
-        a[p] = _mm512_setzero_ps();
-    size_t i = 0;
-    for (; nibbles && i + 8 <= n; i += 8) {
-        __m512i words[4];
-#pragma GCC unroll 4
-        for (size_t p = 0; p < P; p++)
-            words[p] = _mm512_loadu_si512((const void *)(codes + p * ldc + i * 8));
-#pragma GCC unroll 8
-        for (unsigned j = 0; j < 8; j++) {
-            const __m512 b = _mm512_set1_ps(x[i + j]);
-#pragma GCC unroll 4
-            for (size_t p = 0; p < P; p++)
-                a[p] = _mm512_fmadd_ps(b, nibble(words[p], j), a[p]);
-        }
-    }
-    for (; i < n; i++) {
-        const __m512 b = _mm512_set1_ps(x[i]);
-        const __m128i shift = _mm_cvtsi32_si128((int)(4 * (i % 8)));
-#pragma GCC unroll 4
-        for (size_t p = 0; p < P; p++) {
-            const char *from = codes + p * ldc;
-            __m512 q;
-            if (nibbles)
-                q = nibble(_mm512_srl_epi32(_mm512_loadu_si512((const void *)(from + i / 8 * 64)),
-                                            shift),
-                           0);
-            else
-                q = byte((const uint8_t *)from + i * PANEL);
-            a[p] = _mm512_fmadd_ps(b, q, a[p]);
-        }
-    }
-}
-
-/* Bound by the ports of shifts, shuffles and fma, one each for sixteen weights; by memory from
- * 8 bits on. */
-INLINE void codes_tile(const size_t P, const bool nibbles, const struct code_panels *w,
-                       size_t panel, const float *x, const float *s, float *y, const float *bias)
-{
-    __m512 sum[4], a[4];
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++)
-        sum[p] = _mm512_setzero_ps();
-    for (size_t g = 0; g < w->groups; g++) {
-        const char *codes = (const char *)w->codes + panel * w->ldc +
-                            w->place[g] * (nibbles ? PANEL / 2 : PANEL);
-        code_chains(P, nibbles, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc, a);
-        const __m512 total = _mm512_set1_ps(s[g]);
-#pragma GCC unroll 4
-        for (size_t p = 0; p < P; p++) {
-            const size_t at = ((panel + p) * w->groups + g) * PANEL;
-            const __m512 factor = _mm512_loadu_ps(w->scale + at);
-            const __m512 shift = _mm512_loadu_ps(w->offset + at);
-            if (w->min)
-                sum[p] = _mm512_fmadd_ps(factor, a[p], _mm512_fmadd_ps(shift, total, sum[p]));
-            else
-                sum[p] = _mm512_fmadd_ps(factor, _mm512_fmadd_ps(shift, total, a[p]), sum[p]);
-        }
-    }
-#pragma GCC unroll 4
-    for (size_t p = 0; p < P; p++)
-        _mm512_storeu_ps(y + (panel + p) * PANEL,
-                         _mm512_add_ps(sum[p], _mm512_loadu_ps(bias + (panel + p) * PANEL)));
-}
-
-INLINE void product_codes(const bool nibbles, size_t panels, const struct code_panels *w,
-                          const float *x, const float *s, float *y, const float *bias)
-{
-    size_t p = 0;
-    for (; p + 4 <= panels; p += 4)
-        codes_tile(4, nibbles, w, p, x, s, y, bias);
-    for (; p < panels; p++)
-        codes_tile(1, nibbles, w, p, x, s, y, bias);
-}
-
-void product_nibbles_avx512(size_t panels, const struct code_panels *w, const float *x,
-                            const float *s, float *y, const float *bias)
-{
-    product_codes(true, panels, w, x, s, y, bias);
-}
-
-void product_bytes_avx512(size_t panels, const struct code_panels *w, const float *x,
-                          const float *s, float *y, const float *bias)
-{
-    product_codes(false, panels, w, x, s, y, bias);
-}
+#define LEVEL avx512
+#define FLOATS __m512
+#define INTS __m512i
+#define OP(name) _mm512_##name
+#define INT_OP(name) _mm512_##name##_si512
+enum { LANES = 16 };
+#include "kernel_compact_wide.h"
 #else
 typedef int kernel_compact_avx512_is_for_x86_64;
 #endif

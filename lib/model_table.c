@@ -7,28 +7,23 @@
 #define END {ROLE_COUNT, NEVER, NULL}
 #define L "model.layers.#."
 
+/* A weight and the bias of the same name, each with its presence. */
+#define BOTH(role, weight, bias, name)                                                             \
+    {ROLE_##role, weight, name ".weight"}, {ROLE_##role##_BIAS, bias, name ".bias"}
+
 /* What Llama's descendants name alike. */
 #define EMBEDDING {ROLE_EMBEDDING, ALWAYS, "model.embed_tokens.weight"}
 #define INPUT_NORM {ROLE_ATTENTION_NORM, ALWAYS, L "input_layernorm.weight"}
-#define QKV_O(bias, o_bias)                                                                        \
-    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},                                                 \
-        {ROLE_Q_BIAS, bias, L "self_attn.q_proj.bias"},                                            \
-        {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},                                             \
-        {ROLE_K_BIAS, bias, L "self_attn.k_proj.bias"},                                            \
-        {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},                                             \
-        {ROLE_V_BIAS, bias, L "self_attn.v_proj.bias"}, O(o_bias), OLD_ROTARY
-#define O(o_bias)                                                                                  \
-    {ROLE_O, ALWAYS, L "self_attn.o_proj.weight"}, {ROLE_O_BIAS, o_bias, L "self_attn.o_proj.bias"}
+#define QKV(bias)                                                                                  \
+    BOTH(Q, ALWAYS, bias, L "self_attn.q_proj"), BOTH(K, ALWAYS, bias, L "self_attn.k_proj"),      \
+        BOTH(V, ALWAYS, bias, L "self_attn.v_proj")
+#define O(bias) BOTH(O, ALWAYS, bias, L "self_attn.o_proj")
 #define OLD_ROTARY {ROLE_IGNORED, NEVER, L "self_attn.rotary_emb.inv_freq"}
+#define QKV_O(bias, o_bias) QKV(bias), O(o_bias), OLD_ROTARY
 #define MLP_NORM {ROLE_MLP_NORM, ALWAYS, L "post_attention_layernorm.weight"}
 #define MLP(bias)                                                                                  \
-    {ROLE_GATE, ALWAYS, L "mlp.gate_proj.weight"},                                                 \
-        {ROLE_GATE_BIAS, bias, L "mlp.gate_proj.bias"},                                            \
-        {ROLE_UP, ALWAYS, L "mlp.up_proj.weight"}, {ROLE_UP_BIAS, bias, L "mlp.up_proj.bias"},     \
-        {ROLE_DOWN, ALWAYS, L "mlp.down_proj.weight"},                                             \
-    {                                                                                              \
-        ROLE_DOWN_BIAS, bias, L "mlp.down_proj.bias"                                               \
-    }
+    BOTH(GATE, ALWAYS, bias, L "mlp.gate_proj"), BOTH(UP, ALWAYS, bias, L "mlp.up_proj"),          \
+        BOTH(DOWN, ALWAYS, bias, L "mlp.down_proj")
 #define TAIL                                                                                       \
     {ROLE_FINAL_NORM, ALWAYS, "model.norm.weight"},                                                \
         {ROLE_IGNORED, NEVER, "model.rotary_emb.inv_freq"},                                        \
@@ -114,23 +109,13 @@ static const struct name_pattern qwen3_moe_patterns[] = {
 
 static const struct name_pattern phi_patterns[] = {
     EMBEDDING,
-    INPUT_NORM,
-    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "input_layernorm.bias"},
-    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},
-    {ROLE_Q_BIAS, ALWAYS, L "self_attn.q_proj.bias"},
-    {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},
-    {ROLE_K_BIAS, ALWAYS, L "self_attn.k_proj.bias"},
-    {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},
-    {ROLE_V_BIAS, ALWAYS, L "self_attn.v_proj.bias"},
-    {ROLE_O, ALWAYS, L "self_attn.dense.weight"},
-    {ROLE_O_BIAS, ALWAYS, L "self_attn.dense.bias"},
+    BOTH(ATTENTION_NORM, ALWAYS, ALWAYS, L "input_layernorm"),
+    QKV(ALWAYS),
+    BOTH(O, ALWAYS, ALWAYS, L "self_attn.dense"),
     OLD_ROTARY,
-    {ROLE_UP, ALWAYS, L "mlp.fc1.weight"},
-    {ROLE_UP_BIAS, ALWAYS, L "mlp.fc1.bias"},
-    {ROLE_DOWN, ALWAYS, L "mlp.fc2.weight"},
-    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.fc2.bias"},
-    {ROLE_FINAL_NORM, ALWAYS, "model.final_layernorm.weight"},
-    {ROLE_FINAL_NORM_BIAS, ALWAYS, "model.final_layernorm.bias"},
+    BOTH(UP, ALWAYS, ALWAYS, L "mlp.fc1"),
+    BOTH(DOWN, ALWAYS, ALWAYS, L "mlp.fc2"),
+    BOTH(FINAL_NORM, ALWAYS, ALWAYS, "model.final_layernorm"),
     {ROLE_HEAD_BIAS, ALWAYS, "lm_head.bias"},
     {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
     END};
@@ -139,25 +124,16 @@ static const struct name_pattern phi_patterns[] = {
 #define L "transformer.h.#."
 static const struct name_pattern falcon_patterns[] = {
     {ROLE_EMBEDDING, ALWAYS, "transformer.word_embeddings.weight"},
-    {ROLE_ATTENTION_NORM, WITH_FIRST_NORM, L "input_layernorm.weight"},
-    {ROLE_ATTENTION_NORM_BIAS, WITH_FIRST_NORM, L "input_layernorm.bias"},
-    {ROLE_ATTENTION_NORM, WITH_TWO_NORMS, L "ln_attn.weight"},
-    {ROLE_ATTENTION_NORM_BIAS, WITH_TWO_NORMS, L "ln_attn.bias"},
-    {ROLE_QKV, ALWAYS, L "self_attention.query_key_value.weight"},
-    {ROLE_QKV_BIAS, WITH_ATTENTION_BIAS, L "self_attention.query_key_value.bias"},
+    BOTH(ATTENTION_NORM, WITH_FIRST_NORM, WITH_FIRST_NORM, L "input_layernorm"),
+    BOTH(ATTENTION_NORM, WITH_TWO_NORMS, WITH_TWO_NORMS, L "ln_attn"),
+    BOTH(QKV, ALWAYS, WITH_ATTENTION_BIAS, L "self_attention.query_key_value"),
     {ROLE_IGNORED, NEVER, L "self_attention.rotary_emb.inv_freq"},
-    {ROLE_O, ALWAYS, L "self_attention.dense.weight"},
-    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "self_attention.dense.bias"},
-    {ROLE_MLP_NORM, WITH_TWO_NORMS, L "ln_mlp.weight"},
-    {ROLE_MLP_NORM_BIAS, WITH_TWO_NORMS, L "ln_mlp.bias"},
-    {ROLE_MLP_NORM, WITH_SERIAL_NORMS, L "post_attention_layernorm.weight"},
-    {ROLE_MLP_NORM_BIAS, WITH_SERIAL_NORMS, L "post_attention_layernorm.bias"},
-    {ROLE_UP, ALWAYS, L "mlp.dense_h_to_4h.weight"},
-    {ROLE_UP_BIAS, WITH_MLP_BIAS, L "mlp.dense_h_to_4h.bias"},
-    {ROLE_DOWN, ALWAYS, L "mlp.dense_4h_to_h.weight"},
-    {ROLE_DOWN_BIAS, WITH_MLP_BIAS, L "mlp.dense_4h_to_h.bias"},
-    {ROLE_FINAL_NORM, ALWAYS, "transformer.ln_f.weight"},
-    {ROLE_FINAL_NORM_BIAS, ALWAYS, "transformer.ln_f.bias"},
+    BOTH(O, ALWAYS, WITH_ATTENTION_BIAS, L "self_attention.dense"),
+    BOTH(MLP_NORM, WITH_TWO_NORMS, WITH_TWO_NORMS, L "ln_mlp"),
+    BOTH(MLP_NORM, WITH_SERIAL_NORMS, WITH_SERIAL_NORMS, L "post_attention_layernorm"),
+    BOTH(UP, ALWAYS, WITH_MLP_BIAS, L "mlp.dense_h_to_4h"),
+    BOTH(DOWN, ALWAYS, WITH_MLP_BIAS, L "mlp.dense_4h_to_h"),
+    BOTH(FINAL_NORM, ALWAYS, ALWAYS, "transformer.ln_f"),
     {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
     END};
 
@@ -167,24 +143,13 @@ static const struct name_pattern opt_patterns[] = {
     {ROLE_EMBEDDING, ALWAYS, "model.decoder.embed_tokens.weight"},
     {ROLE_PROJECT_IN, WITH_PROJECTION, "model.decoder.project_in.weight"},
     {ROLE_POSITIONS, ALWAYS, "model.decoder.embed_positions.weight"},
-    {ROLE_ATTENTION_NORM, WITH_NORM_WEIGHTS, L "self_attn_layer_norm.weight"},
-    {ROLE_ATTENTION_NORM_BIAS, WITH_NORM_WEIGHTS, L "self_attn_layer_norm.bias"},
-    {ROLE_Q, ALWAYS, L "self_attn.q_proj.weight"},
-    {ROLE_Q_BIAS, WITH_ATTENTION_BIAS, L "self_attn.q_proj.bias"},
-    {ROLE_K, ALWAYS, L "self_attn.k_proj.weight"},
-    {ROLE_K_BIAS, WITH_ATTENTION_BIAS, L "self_attn.k_proj.bias"},
-    {ROLE_V, ALWAYS, L "self_attn.v_proj.weight"},
-    {ROLE_V_BIAS, WITH_ATTENTION_BIAS, L "self_attn.v_proj.bias"},
-    {ROLE_O, ALWAYS, L "self_attn.out_proj.weight"},
-    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "self_attn.out_proj.bias"},
-    {ROLE_MLP_NORM, WITH_NORM_WEIGHTS, L "final_layer_norm.weight"},
-    {ROLE_MLP_NORM_BIAS, WITH_NORM_WEIGHTS, L "final_layer_norm.bias"},
-    {ROLE_UP, ALWAYS, L "fc1.weight"},
-    {ROLE_UP_BIAS, WITH_MLP_BIAS, L "fc1.bias"},
-    {ROLE_DOWN, ALWAYS, L "fc2.weight"},
-    {ROLE_DOWN_BIAS, WITH_MLP_BIAS, L "fc2.bias"},
-    {ROLE_FINAL_NORM, WITH_FINAL_NORM, "model.decoder.final_layer_norm.weight"},
-    {ROLE_FINAL_NORM_BIAS, WITH_FINAL_NORM, "model.decoder.final_layer_norm.bias"},
+    BOTH(ATTENTION_NORM, WITH_NORM_WEIGHTS, WITH_NORM_WEIGHTS, L "self_attn_layer_norm"),
+    QKV(WITH_ATTENTION_BIAS),
+    BOTH(O, ALWAYS, WITH_ATTENTION_BIAS, L "self_attn.out_proj"),
+    BOTH(MLP_NORM, WITH_NORM_WEIGHTS, WITH_NORM_WEIGHTS, L "final_layer_norm"),
+    BOTH(UP, ALWAYS, WITH_MLP_BIAS, L "fc1"),
+    BOTH(DOWN, ALWAYS, WITH_MLP_BIAS, L "fc2"),
+    BOTH(FINAL_NORM, WITH_FINAL_NORM, WITH_FINAL_NORM, "model.decoder.final_layer_norm"),
     {ROLE_PROJECT_OUT, WITH_PROJECTION, "model.decoder.project_out.weight"},
     {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
     END};
@@ -194,22 +159,15 @@ static const struct name_pattern opt_patterns[] = {
 static const struct name_pattern gpt2_patterns[] = {
     {ROLE_EMBEDDING, ALWAYS, "transformer.wte.weight"},
     {ROLE_POSITIONS, ALWAYS, "transformer.wpe.weight"},
-    {ROLE_ATTENTION_NORM, ALWAYS, L "ln_1.weight"},
-    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "ln_1.bias"},
-    {ROLE_QKV, ALWAYS, L "attn.c_attn.weight"},
-    {ROLE_QKV_BIAS, ALWAYS, L "attn.c_attn.bias"},
+    BOTH(ATTENTION_NORM, ALWAYS, ALWAYS, L "ln_1"),
+    BOTH(QKV, ALWAYS, ALWAYS, L "attn.c_attn"),
     {ROLE_IGNORED, NEVER, L "attn.bias"},
     {ROLE_IGNORED, NEVER, L "attn.masked_bias"},
-    {ROLE_O, ALWAYS, L "attn.c_proj.weight"},
-    {ROLE_O_BIAS, ALWAYS, L "attn.c_proj.bias"},
-    {ROLE_MLP_NORM, ALWAYS, L "ln_2.weight"},
-    {ROLE_MLP_NORM_BIAS, ALWAYS, L "ln_2.bias"},
-    {ROLE_UP, ALWAYS, L "mlp.c_fc.weight"},
-    {ROLE_UP_BIAS, ALWAYS, L "mlp.c_fc.bias"},
-    {ROLE_DOWN, ALWAYS, L "mlp.c_proj.weight"},
-    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.c_proj.bias"},
-    {ROLE_FINAL_NORM, ALWAYS, "transformer.ln_f.weight"},
-    {ROLE_FINAL_NORM_BIAS, ALWAYS, "transformer.ln_f.bias"},
+    BOTH(O, ALWAYS, ALWAYS, L "attn.c_proj"),
+    BOTH(MLP_NORM, ALWAYS, ALWAYS, L "ln_2"),
+    BOTH(UP, ALWAYS, ALWAYS, L "mlp.c_fc"),
+    BOTH(DOWN, ALWAYS, ALWAYS, L "mlp.c_proj"),
+    BOTH(FINAL_NORM, ALWAYS, ALWAYS, "transformer.ln_f"),
     {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
     END};
 
@@ -217,23 +175,16 @@ static const struct name_pattern gpt2_patterns[] = {
 #define L "gpt_neox.layers.#."
 static const struct name_pattern neox_patterns[] = {
     {ROLE_EMBEDDING, ALWAYS, "gpt_neox.embed_in.weight"},
-    {ROLE_ATTENTION_NORM, ALWAYS, L "input_layernorm.weight"},
-    {ROLE_ATTENTION_NORM_BIAS, ALWAYS, L "input_layernorm.bias"},
-    {ROLE_QKV, ALWAYS, L "attention.query_key_value.weight"},
-    {ROLE_QKV_BIAS, WITH_ATTENTION_BIAS, L "attention.query_key_value.bias"},
+    BOTH(ATTENTION_NORM, ALWAYS, ALWAYS, L "input_layernorm"),
+    BOTH(QKV, ALWAYS, WITH_ATTENTION_BIAS, L "attention.query_key_value"),
     {ROLE_IGNORED, NEVER, L "attention.bias"},
     {ROLE_IGNORED, NEVER, L "attention.masked_bias"},
     {ROLE_IGNORED, NEVER, L "attention.rotary_emb.inv_freq"},
-    {ROLE_O, ALWAYS, L "attention.dense.weight"},
-    {ROLE_O_BIAS, WITH_ATTENTION_BIAS, L "attention.dense.bias"},
-    {ROLE_MLP_NORM, ALWAYS, L "post_attention_layernorm.weight"},
-    {ROLE_MLP_NORM_BIAS, ALWAYS, L "post_attention_layernorm.bias"},
-    {ROLE_UP, ALWAYS, L "mlp.dense_h_to_4h.weight"},
-    {ROLE_UP_BIAS, ALWAYS, L "mlp.dense_h_to_4h.bias"},
-    {ROLE_DOWN, ALWAYS, L "mlp.dense_4h_to_h.weight"},
-    {ROLE_DOWN_BIAS, ALWAYS, L "mlp.dense_4h_to_h.bias"},
-    {ROLE_FINAL_NORM, ALWAYS, "gpt_neox.final_layer_norm.weight"},
-    {ROLE_FINAL_NORM_BIAS, ALWAYS, "gpt_neox.final_layer_norm.bias"},
+    BOTH(O, ALWAYS, WITH_ATTENTION_BIAS, L "attention.dense"),
+    BOTH(MLP_NORM, ALWAYS, ALWAYS, L "post_attention_layernorm"),
+    BOTH(UP, ALWAYS, ALWAYS, L "mlp.dense_h_to_4h"),
+    BOTH(DOWN, ALWAYS, ALWAYS, L "mlp.dense_4h_to_h"),
+    BOTH(FINAL_NORM, ALWAYS, ALWAYS, "gpt_neox.final_layer_norm"),
     {ROLE_IGNORED, NEVER, "gpt_neox.rotary_emb.inv_freq"},
     {ROLE_HEAD, UNLESS_TIED, "embed_out.weight"},
     END};

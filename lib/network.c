@@ -14,7 +14,6 @@ enum {
     BATCH_SMALL = 8, /* of a model that stays in the cache: then keys and values should, too */
     BATCH_LARGE = 32,
     SMALL = 4 << 20, /* parameters of such a model */
-    SHARE_LEAST = 8, /* ids that two prompts begin with, for the second to take the first one's */
 };
 
 /* ---- loading -----------------------------------------------------------------------------------
@@ -135,15 +134,6 @@ static int32_t sample(const struct generate_options *o, const float *logits, siz
     return list[count - 1].id;
 }
 
-static int32_t greedy(const float *logits, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return (int32_t)best;
-}
-
 /* ---- generation --------------------------------------------------------------------------------
  */
 
@@ -184,29 +174,19 @@ static size_t room(const struct run *r, const struct generation *g)
     return left + 1 < most ? left + 1 : most;
 }
 
-/* Ids that two prompts begin with; the last id of b, whose logits are wanted, is not among them. */
-static size_t common(const struct generation *a, const struct generation *b)
-{
-    const size_t most =
-        a->prompt_count < b->prompt_count - 1 ? a->prompt_count : b->prompt_count - 1;
-    size_t n = 0;
-    while (n < most && a->prompt[n] == b->prompt[n])
-        n++;
-    return n;
-}
-
-/* The slot whose cache begins with the most ids of a prompt; *length: how many. fed: only among
- * those whose prompts have gone through the model. */
+/* The slot whose cache begins with the most ids of a prompt, or NULL; *length: how many. fed: only
+ * among those whose prompts have gone through the model. */
 static const struct slot *slot_like(const struct run *r, const struct generation *g, bool fed,
                                     size_t *length)
 {
     const struct slot *best = NULL;
-    *length = SHARE_LEAST - 1;
+    *length = 0;
     for (size_t i = 0; i < r->slots; i++) {
         const struct slot *s = &r->slot[i];
         if (!s->held || (fed && s->g && s->fed < s->g->prompt_count))
             continue;
-        const size_t n = common(s->held, g);
+        const size_t n = cache_common(g->prompt, g->prompt_count, s->held->prompt,
+                                      s->held->prompt_count);
         if (n > *length) {
             *length = n;
             best = s;
@@ -215,13 +195,14 @@ static const struct slot *slot_like(const struct run *r, const struct generation
     return best;
 }
 
-static int slot_start(struct run *r, struct slot *s, struct generation *g, struct error *e)
+/* from: the slot, perhaps s itself, whose cache begins with the first `shared` ids of the prompt;
+ * NULL: none. */
+static int slot_start(struct run *r, struct slot *s, struct generation *g, const struct slot *from,
+                      size_t shared, struct error *e)
 {
-    size_t shared;
-    const struct slot *from = slot_like(r, g, true, &shared);
     s->g = g;
     s->held = g;
-    s->fed = from ? shared : 0;
+    s->fed = shared;
     g->count = 0;
     g->eos = g->stopped = false;
     if (g->score) {
@@ -234,12 +215,9 @@ static int slot_start(struct run *r, struct slot *s, struct generation *g, struc
         return -1;
     for (size_t i = 0; i < r->n->m->layers; i++) {
         struct cache *c = &s->cache[i];
-        if (from == s)
-            c->length = shared; /* what the slot itself held */
-        else if (!from)
-            c->length = 0;
-        else if (cache_share(c, r->n->m, &from->cache[i], shared, e))
+        if (from && from != s && cache_share(c, r->n->m, &from->cache[i], shared, e))
             return -1;
+        c->length = shared;
         if (cache_reserve(c, r->n->m, g->prompt_count + room(r, g), e))
             return -1;
     }
@@ -294,19 +272,21 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
         rows += r->slot[i].g != NULL;
     for (size_t i = 0; i < r->slots && *next < count; i++) {
         struct slot *s = &r->slot[i];
+        struct generation *g = &list[*next];
         size_t like, there;
         if (s->g)
             continue;
         /* A prompt that begins as one that joined just now waits until that one has been fed. */
-        const bool shares = slot_like(r, &list[*next], false, &like);
-        slot_like(r, &list[*next], true, &there);
+        const struct slot *from = slot_like(r, g, true, &there);
+        slot_like(r, g, false, &like);
         if (like > there)
             break;
-        const size_t fresh = list[*next].prompt_count - (shares ? there : 0);
+        const size_t fresh = g->prompt_count - there;
         if (rows && rows + fresh > STEP_ROWS)
             break;
         rows += fresh;
-        if (slot_start(r, s, &list[(*next)++], e))
+        ++*next;
+        if (slot_start(r, s, g, from, there, e))
             return -1;
     }
     rows = 0;
@@ -339,7 +319,7 @@ static int step(struct run *r, struct generation *list, size_t count, size_t *ne
         s->fed += r->part[i].count;
         const int32_t id = r->o->temperature > 0 ? sample(r->o, logits, n->m->vocab, r->choice,
                                                           random_uniform(r->key, g->item, g->count))
-                                                 : greedy(logits, n->m->vocab);
+                                                 : forward_best(logits, n->m->vocab);
         if (g->score)
             g->logprob[g->count] =
                 -forward_nll(forward_kernels(n->forward), logits, n->m->vocab, id);

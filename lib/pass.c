@@ -10,7 +10,6 @@
 enum {
     BATCH = 576,        /* rows of short sequences that go through a block together */
     CACHED = 8 * BATCH, /* positions of those that do so because they begin alike */
-    SHARE_LEAST = 8,    /* ids that such a sequence has in common with its leader */
 };
 static const uint64_t SPILL = (uint64_t)1 << 30; /* bytes of activations kept in memory */
 
@@ -71,16 +70,6 @@ static size_t reach(const struct pass_sequence *s)
     return n;
 }
 
-/* Ids that a sequence begins with as another does, all but its last at most. */
-static size_t common(const struct pass_sequence *a, const struct pass_sequence *b)
-{
-    const size_t most = a->count < b->count - 1 ? a->count : b->count - 1;
-    size_t n = 0;
-    while (n < most && a->ids[n] == b->ids[n])
-        n++;
-    return n;
-}
-
 /* How many of the sequences from `first` on go through a block together: their rows, leaders and
  * what they share are set. share: may they? */
 static size_t batch_prepare(struct pass *p, size_t first, bool share)
@@ -89,8 +78,9 @@ static size_t batch_prepare(struct pass *p, size_t first, bool share)
     size_t n = 0, leader = first, cached = 0;
     for (; first + n < p->count; n++) {
         const size_t i = first + n;
-        size_t shared = n && share ? common(&s[leader], &s[i]) : 0;
-        shared = shared < SHARE_LEAST ? 0 : shared;
+        const size_t shared = n && share ? cache_common(s[i].ids, s[i].count, s[leader].ids,
+                                                        s[leader].count)
+                                         : 0;
         const size_t rows = p->row[i] - p->row[first] + s[i].count - shared;
         /* Those that share go on where the leader alone has more rows than a batch. */
         if (n && (rows - (shared ? s[leader].count : 0) > BATCH ||
@@ -436,12 +426,8 @@ static size_t answer(struct pass *p, const struct wanted *list, size_t count, si
         logits += i && list[i].x != list[i - 1].x ? ld : 0;
         if (list[i].nll)
             *list[i].nll = forward_nll(forward_kernels(p->forward), logits, vocab, list[i].id);
-        if (!list[i].best)
-            continue;
-        *list[i].best = 0;
-        for (size_t j = 1; j < vocab; j++)
-            if (logits[j] > logits[*list[i].best])
-                *list[i].best = (int32_t)j;
+        if (list[i].best)
+            *list[i].best = forward_best(logits, vocab);
     }
     return n;
 }

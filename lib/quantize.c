@@ -5,8 +5,6 @@
 
 #include "fmath.h"
 
-enum { LANES = 16 };
-
 /* The grid from low to high. */
 static void grid_of(float low, float high, int bits, bool symmetric, float *scale, uint8_t *zero)
 {
@@ -38,15 +36,13 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
 void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bool mse,
                           float *scale, uint8_t *zero)
 {
-    float low = 0, high = 0, maxq = (float)((1 << bits) - 1);
+    float low, high;
+    const float maxq = (float)((1 << bits) - 1);
     double best = INFINITY;
     quantize_grid(w, n, bits, symmetric, scale, zero);
     if (!mse)
         return;
-    for (size_t i = 0; i < n; i++) {
-        low = w[i] < low ? w[i] : low;
-        high = w[i] > high ? w[i] : high;
-    }
+    kernels_scalar.extremes(w, n, &low, &high);
     if (symmetric) {
         high = -low > high ? -low : high;
         low = low < 0 ? -high : low;

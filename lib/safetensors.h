@@ -27,10 +27,9 @@ void safetensors_close(struct safetensors *s);
 size_t safetensors_count(const struct safetensors *s);
 /* In order of their place in the file; borrowed. */
 const struct safetensors_entry *safetensors_entry(const struct safetensors *s, size_t i);
-/* Reads `bytes` bytes of a tensor from `offset` on into out. */
 /* Says that a tensor is read next, so that the disk can begin. */
 void safetensors_prefetch(const struct safetensors *s, const struct safetensors_entry *t);
-
+/* Reads `bytes` bytes of a tensor from `offset` on into out. */
 int safetensors_read(const struct safetensors *s, const struct safetensors_entry *t, size_t offset,
                      size_t bytes, void *out, struct error *e);
 

@@ -59,6 +59,12 @@ void tensor_row(const struct tensor *t, size_t row, float *out);
  * pruned. */
 void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep);
 
+/* The group of a column of an int tensor. */
+static inline size_t tensor_group(const struct tensor *t, size_t col)
+{
+    return t->g_idx ? (size_t)t->g_idx[col] : col / t->group;
+}
+
 /* False where the mask leaves a weight out. */
 bool tensor_kept(const struct tensor *t, size_t row, size_t col);
 

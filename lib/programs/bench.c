@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -22,8 +21,8 @@
 #include "output.h"
 #include "peak.h"
 #include "quantize.h"
-#include "query.h"
 #include "stream.h"
+#include "timings.h"
 
 extern char **environ;
 
@@ -69,13 +68,6 @@ struct bench {
     sqlite3 *db;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int compare(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -92,16 +84,16 @@ static double median(double *x, size_t n)
 static double limit_flops(const struct bench *b)
 {
     float s;
-    const double start = now(), flops = peak_fma(b->level, 2000000, &s);
+    const double start = timings_now(), flops = peak_fma(b->level, 2000000, &s);
     sink += (double)s;
-    return flops / (now() - start);
+    return flops / (timings_now() - start);
 }
 
 static double limit_bytes(const struct bench *b)
 {
-    const double start = now();
+    const double start = timings_now();
     sink += peak_read(b->level, b->big, b->big_bytes);
-    return (double)b->big_bytes / (now() - start);
+    return (double)b->big_bytes / (timings_now() - start);
 }
 
 /* ---- products ---------------------------------------------------------------------------------- */
@@ -119,14 +111,14 @@ static double seconds_of(const struct measure *m)
 static int run_product(struct bench *b, struct measure *m, double *rate, struct error *e)
 {
     size_t calls = 0;
-    const double start = now();
+    const double start = timings_now();
     do {
         if (matrix_product(m->matrix, b->kernels, NULL, rows_of(m), b->x, (size_t)size, b->y,
                            m->matrix->panels * PANEL, e))
             return -1;
         calls++;
-    } while (now() - start < seconds_of(m));
-    *rate = (double)calls / (now() - start);
+    } while (timings_now() - start < seconds_of(m));
+    *rate = (double)calls / (timings_now() - start);
     return 0;
 }
 
@@ -151,15 +143,15 @@ static int run_openblas(struct bench *b, struct measure *m, double *rate, struct
     const int n = (int)size;
     threads(1);
     size_t calls = 0;
-    const double start = now();
+    const double start = timings_now();
     do {
         if (m->memory)
             one(101, 111, n, n, 1, b->wide, n, b->x, 1, 0, b->y, 1);
         else
             product(101, 111, 112, BATCH, n, n, 1, b->x, n, b->wide, n, 0, b->y, n);
         calls++;
-    } while (now() - start < seconds_of(m));
-    *rate = (double)calls / (now() - start);
+    } while (timings_now() - start < seconds_of(m));
+    *rate = (double)calls / (timings_now() - start);
     return 0;
 }
 
@@ -180,7 +172,7 @@ static int command(struct bench *b, const char *const *argv, double *seconds, lo
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-    const double start = now();
+    const double start = timings_now();
     if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ)) {
         error_set(e, "%s cannot be started", argv[0]);
         goto out;
@@ -203,7 +195,7 @@ static int command(struct bench *b, const char *const *argv, double *seconds, lo
         result = 0;
     else
         error_set(e, "%s failed; call it by hand to see why", argv[0]);
-    *seconds = now() - start;
+    *seconds = timings_now() - start;
     *kilobytes = used.ru_maxrss > *kilobytes ? used.ru_maxrss : *kilobytes;
 out:
     posix_spawn_file_actions_destroy(&actions);
@@ -270,7 +262,7 @@ static int run_other(struct bench *b, struct measure *m, double *rate, struct er
 static void fill(struct bench *b)
 {
     uint64_t s = 1;
-    for (size_t i = 0; i < (size_t)(size * size) + 512 * (size_t)size; i++) {
+    for (size_t i = 0; i < (size_t)(size * size) + BATCH * (size_t)size; i++) {
         float sum = -6;
         for (int k = 0; k < 12; k++) {
             s = s * 6364136223846793005u + 1442695040888963407u;

@@ -3,7 +3,8 @@
  * The command writes into DIRECTORY or to stdout. Each run starts with DIRECTORY as it was found and
  * must end in one of these ways:
  *   exit 0  and the same files and output as without a fault (what failed could be done without);
- *   exit 1  and one more line on stderr than without a fault, DIRECTORY as before, nothing leaked;
+ *   exit 1  and one more line on stderr than without a fault, which says why, DIRECTORY as before,
+ *           nothing leaked;
  *   killed  (mode kill) and no file but as before, as after, or hidden; the next run gives the same.
  * A library that draws or writes sheets may end the program when memory fails (GLib does so), leaving
  * nothing behind.
@@ -346,6 +347,8 @@ static void judge(unsigned long at, const struct outcome *o, const struct outcom
         survivor(at, o, "a wrong status");
     } else if (!o->lines || (!library && o->lines > good->lines + 1) || strncmp(o->last, "kick-", 5)) {
         survivor(at, o, "not one line");
+    } else if (strlen(o->last) > 8 && !strcmp(o->last + strlen(o->last) - 8, ": failed")) {
+        survivor(at, o, "it does not say why");
     } else if (!library && o->page.live > good->page.live) {
         survivor(at, o, "a leak");
     } else if (!same(&now, before)) {
