@@ -178,13 +178,34 @@ static void kept(void **state)
     holds(scratch_path("part"), "part");
 }
 
+/* What is remembered goes when the program ends at once: a file, a folder of files. */
+static void remembered(void **state)
+{
+    (void)state;
+    struct error e;
+    char *file = strdup(scratch_path("file")), *folder = strdup(scratch_path("folder"));
+    assert_done(output_file(file, "x", 1, &e), e);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_done(output_file(scratch_path("folder/one"), "1", 1, &e), e);
+    assert_done(output_file(scratch_path("folder/two"), "2", 1, &e), e);
+    output_remember(file);
+    output_remember(folder);
+    output_abandon();
+    assert_false(path_exists(file));
+    assert_false(path_exists(folder));
+    output_forget(file);
+    output_forget(folder);
+    free(file);
+    free(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appears_when_committed), cmocka_unit_test(abandoned_leaves_nothing),
         cmocka_unit_test(large_writes),           cmocka_unit_test(refusals),
         cmocka_unit_test(modes),                  cmocka_unit_test(killed),
-        cmocka_unit_test(kept),
+        cmocka_unit_test(kept),                   cmocka_unit_test(remembered),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
