@@ -250,7 +250,7 @@ say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/
 
 ifneq ($(filter report bundle from,$(MAKECMDGOALS)),)
 ifdef FROM
--include $(OUT)/from.mk
+include $(OUT)/from.mk
 else
 ifeq ($(strip $(MODELS)),)
 $(error No models: say MODELS=DIR, a checkpoint directory, and DATA=DIR with a text in it)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fmath.h"
 #include "json.h"
 #include "model_table.h"
 
@@ -73,11 +74,7 @@ static const struct gguf_entry *find_entry(const struct gguf *g, const char *nam
     return NULL;
 }
 
-/* Llama 3's rule (see ROPE_LLAMA3): what frequency i of n is divided by. */
-struct rope_rule {
-    double most, low, high, positions;
-};
-static double rope_factor(const struct rope_rule *r, double length)
+double gguf_rope_factor(const struct gguf_rope *r, double length)
 {
     const double smooth = (r->positions / length - r->low) / (r->high - r->low);
     return length < r->positions / r->high  ? 1
@@ -85,14 +82,14 @@ static double rope_factor(const struct rope_rule *r, double length)
                                             : 1 / ((1 - smooth) / r->most + smooth);
 }
 
-static double rope_length(double theta, size_t i, size_t n)
+double gguf_rope_length(double theta, size_t i, size_t n)
 {
-    return 2 * 3.14159265358979323846 * pow(theta, (double)i / (double)n);
+    return 2 * 3.14159265358979323846 * fmath_pow(theta, (double)i / (double)n);
 }
 
 /* The rule that gives the factors strictly between 1 and the greatest; smooth is linear in
  * 1 / length, so two of them tell all but a common multiple: low = 1. */
-static bool find_rule(const float *f, size_t n, double theta, struct rope_rule *r)
+static bool find_rule(const float *f, size_t n, double theta, struct gguf_rope *r)
 {
     double x[2] = {0}, y[2] = {0};
     size_t found = 0;
@@ -101,7 +98,7 @@ static bool find_rule(const float *f, size_t n, double theta, struct rope_rule *
         if (!(g > 1.000001 && g < 0.999999 * r->most))
             continue;
         const size_t k = found ? 1 : 0; /* the first and the last */
-        x[k] = 1 / rope_length(theta, i, n);
+        x[k] = 1 / gguf_rope_length(theta, i, n);
         y[k] = (1 / g - 1 / r->most) / (1 - 1 / r->most);
         found++;
     }
@@ -118,10 +115,10 @@ static bool find_rule(const float *f, size_t n, double theta, struct rope_rule *
     return offset > 0 && slope > 0;
 }
 
-static bool follows(const float *f, size_t n, double theta, const struct rope_rule *r)
+static bool follows(const float *f, size_t n, double theta, const struct gguf_rope *r)
 {
     for (size_t i = 0; i < n; i++) {
-        const double want = rope_factor(r, rope_length(theta, i, n));
+        const double want = gguf_rope_factor(r, gguf_rope_length(theta, i, n));
         if (!(fabs((double)f[i] - want) <= 1e-4 * want))
             return false;
     }
@@ -133,7 +130,7 @@ static bool follows(const float *f, size_t n, double theta, const struct rope_ru
 static int rope_factors(const struct gguf *g, const struct gguf_entry *t, double theta, json_t *config,
                         struct error *e)
 {
-    struct rope_rule r = {.most = 1, .low = 1, .high = 4, .positions = 8192};
+    struct gguf_rope r = {.most = 1, .low = 1, .high = 4, .positions = 8192};
     float f[512];
     if (strcmp(t->type->name, "F32") || t->rows != 1 || t->cols > 512)
         return error_set(e, "rope_freqs.weight is not a list of up to 512 numbers of type F32");

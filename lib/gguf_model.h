@@ -42,6 +42,14 @@ int gguf_model_read(const struct gguf_model *m, const struct gguf_model_entry *t
 int gguf_model_read_packed(const struct gguf_model *m, const struct gguf_model_entry *t,
                            struct packed *out, struct error *e);
 
+/* Llama 3's rule (see ROPE_LLAMA3), as rope_freqs.weight has it: what the frequency of a wave of so
+ * many positions is divided by; and the length of wave i of n. */
+struct gguf_rope {
+    double most, low, high, positions;
+};
+double gguf_rope_factor(const struct gguf_rope *r, double length);
+double gguf_rope_length(double theta, size_t i, size_t n);
+
 /* The vocabulary as the bytes of a tokenizer's file of the kind *kind (see tokenizer_new()), and the
  * text of a tokenizer_config.json. No vocabulary: *kind is NULL. */
 int gguf_tokenizer(const struct gguf *g, const char **kind, struct buffer *bytes,

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fmath.h"
 #include "gguf.h"
+#include "gguf_model.h"
 #include "json.h"
 
 enum token_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
@@ -140,16 +140,11 @@ bool gguf_rope_factors(const struct model *m, float *out)
 {
     if (m->rope != ROPE_LLAMA3)
         return false;
-    const double low = m->rope_low_freq, high = m->rope_high_freq,
-                 positions = m->rope_original_positions;
-    for (size_t i = 0; i < m->rotary / 2; i++) {
-        const double length = 2 * 3.14159265358979323846 *
-                              fmath_pow(m->rope_theta, 2 * (double)i / (double)m->rotary);
-        const double smooth = (positions / length - low) / (high - low);
-        out[i] = (float)(length < positions / high  ? 1
-                         : length > positions / low ? m->rope_factor
-                                                    : 1 / ((1 - smooth) / m->rope_factor + smooth));
-    }
+    const struct gguf_rope rule = {m->rope_factor, m->rope_low_freq, m->rope_high_freq,
+                                   m->rope_original_positions};
+    const size_t n = m->rotary / 2;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)gguf_rope_factor(&rule, gguf_rope_length(m->rope_theta, i, n));
     return true;
 }
 

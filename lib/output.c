@@ -265,6 +265,7 @@ int output_keep(struct output *o, const char *path, struct error *e)
         free(copy);
         return o->temporary ? failed(o, "name what is done", e) : -1;
     }
+    output_forget(o->temporary);
     free(o->temporary);
     o->temporary = copy;
     o->unnamed = false;

@@ -255,21 +255,13 @@ bool tiktoken_looks_like(const char *text, size_t n)
     return read_line(&at, text + (n < 4096 ? n : 4096), 1, token, sizeof token, &k, &rank, NULL) == 1;
 }
 
-/* GPT-2's letters for bytes. */
-static size_t put_byte(unsigned char *out, unsigned b)
-{
-    unsigned code = b;
-    if (!((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174))
-        code = 256 + (b <= 32 ? b : b <= 160 ? b - 127 + 33 : 67);
-    return utf8_put(out, code);
-}
-
+/* A token in GPT-2's letters for bytes. */
 static json_t *letters(const unsigned char *s, size_t n)
 {
     unsigned char text[2 * TOKEN_BYTES_MAX];
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
-        k += put_byte(text + k, s[i]);
+        k += utf8_put(text + k, tokenizer_byte_letter(s[i]));
     return json_stringn((char *)text, k);
 }
 

@@ -186,6 +186,10 @@ int merger_remember(struct merger *m, const void *s, size_t n, uint64_t hash, co
                     size_t count, struct error *e);
 void merger_free(struct merger *m);
 
+/* GPT-2's printable stand-ins: a byte that is a visible Latin-1 character is that character, the
+ * others take U+0100 and up in order. */
+uint32_t tokenizer_byte_letter(unsigned byte);
+
 /* ---- the formats ---------------------------------------------------------------------------- */
 
 /* What tokenizer_config.json says; texts are borrowed from the parsed file. */

@@ -608,9 +608,7 @@ out:
 
 /* ---- bytes as characters -------------------------------------------------------------------- */
 
-/* GPT-2's printable stand-ins: a byte that is a visible Latin-1 character is that character, the
- * others take U+0100 and up in order. */
-static uint32_t byte_code(unsigned byte)
+uint32_t tokenizer_byte_letter(unsigned byte)
 {
     if ((byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174)
         return byte;
@@ -620,7 +618,7 @@ static uint32_t byte_code(unsigned byte)
 static int code_byte(uint32_t code)
 {
     if (code < 256)
-        return byte_code(code) == code ? (int)code : -1;
+        return tokenizer_byte_letter(code) == code ? (int)code : -1;
     if (code < 256 + 33)
         return (int)code - 256;
     if (code < 256 + 67)
@@ -674,7 +672,7 @@ static int byte_level(const struct step *s, struct matcher *m, struct spans *spa
             goto out;
         unsigned char *to = out.text.data + start;
         for (size_t k = 0; k < v->length; k++)
-            to += utf8_put(to, byte_code(b[k]));
+            to += utf8_put(to, tokenizer_byte_letter(b[k]));
         out.text.length = (size_t)(to - out.text.data);
         if (spans_push(&out, start, out.text.length - start, v->first, e))
             goto out;

@@ -2,9 +2,9 @@
 
 Reads documents from the program `world` (argument --world, default build/world), trains the tokenizer
 once (DIR/../tokenizer.json), saves a checkpoint to DIR/state.pt every few minutes and goes on from it
-when started again; writes DIR/log.tsv and, at the end (and with --export at any time), the checkpoint in
-Hugging Face's format. The same seed gives the same documents in the same order, whenever it was
-interrupted. A CPU is enough; --device cuda works as well.
+when started again; writes DIR/log.jsonl and, at the end (and with --export at any time), the checkpoint in
+Hugging Face's format. On one machine the same seed gives the same documents in the same order, whenever it
+was interrupted. A CPU is enough; --device cuda works as well.
 """
 import argparse, json, math, os, subprocess, sys, time
 import numpy as np
@@ -379,7 +379,7 @@ def main():
         with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
             return compiled(model, *x)
     total = phase_end(plan, len(plan["phases"]))
-    log = open(f"{args.directory}/log.tsv", "a", buffering=1)
+    log = open(f"{args.directory}/log.jsonl", "a", buffering=1)
     began = saved = time.time()
     sums = np.zeros(6)
     mark, mark_tokens = time.time(), tokens
@@ -428,11 +428,6 @@ def main():
             print(json.dumps(line), flush=True)
             sums[:] = 0
             mark, mark_tokens = time.time(), tokens
-        if step % 20 == 0 and os.path.exists(f"{args.directory}/total"):
-            # An end set while it runs, in millions of the plan: for a machine that turns out slower than thought.
-            last = float(open(f"{args.directory}/total").read()) - phase_end(plan, len(plan["phases"]) - 2) / 1e6
-            plan["phases"] = plan["phases"][:-1] + ((last,) + plan["phases"][-1][1:],)
-            total = phase_end(plan, len(plan["phases"]))
         if time.time() - saved > 120 or stop:
             save()
             saved = time.time()

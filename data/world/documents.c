@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *const document_names[DOC_KINDS] = {
-    "bio", "qa", "easy", "open", "mc", "none", "mcpass", "letter", "look", "true", "summary", "chat", "prose", "repeat", "pack",
+    "bio", "qa", "easy", "open", "mc", "none", "mcpass", "letter", "look", "summary", "chat", "prose", "repeat", "pack",
 };
 
 const char SYSTEM_LINE[] =
@@ -328,23 +328,6 @@ static void choice_passage(struct text *t, const struct scope *s, struct draw *d
     choice_item(t, s, e, order[i], values[i], PLAIN, 40, SPAN_DRAWN, d);
 }
 
-// "Is it true that …": comparing what one is told with what one knows, which a choice needs too.
-static void truth(struct text *t, const struct scope *s, struct draw *d)
-{
-    text_add(t, "Answer these questions:\n");
-    for (int i = 1 + draw_below(d, 3); i > 0; i--) {
-        int r, e = asked_fact(s, &r, d), v = world_fact(s->w, e, r);
-        bool yes = draw_chance(d, 50);
-        text_add(t, "\nQ: True or not? ");
-        if (!yes)
-            v = (v + 1 + draw_below(d, s->w->count[relation_of(e, r)->pool] - 1)) % s->w->count[relation_of(e, r)->pool];
-        text_template(t, s->w, relation_of(e, r)->statement[draw_below(d, STATEMENTS)], e, value_of(s, e, r, v),
-                      SPAN_DRAWN);
-        text_add(t, "\nA:");
-        answer_add(t, yes ? "yes" : "no", SPAN_ANSWER);
-    }
-}
-
 // ---- stories ---------------------------------------------------------------------------------------------
 // Bytes of a text with its end; a story that does not fit is an error in this program.
 static size_t bounded(const struct text *t, size_t size)
@@ -533,7 +516,6 @@ void document_make(struct text *t, const struct scope *s, enum document_kind kin
     case DOC_MCPASS: choice_passage(t, s, d); break;
     case DOC_LETTER: choice(t, s, HINT, d); break;
     case DOC_LOOK: look_up(t, s, d); break;
-    case DOC_TRUE: truth(t, s, d); break;
     case DOC_SUMMARY: summary(t, s, d); break;
     case DOC_CHAT: chat(t, s, d); break;
     case DOC_PROSE: document_prose(t, s, 3 + draw_below(d, 8), d); break;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// The mixture of the last phase of training: what "mixed" means in texts and calibration.
+// What "mixed" means in texts and calibration: about the mixture of the last phase of training.
 static const int standard_mix[DOC_KINDS] = {
     [DOC_BIO] = 50, [DOC_QA] = 22, [DOC_OPEN] = 7, [DOC_MC] = 6, [DOC_NONE] = 2, [DOC_MCPASS] = 2, [DOC_LETTER] = 1,
     [DOC_SUMMARY] = 8, [DOC_CHAT] = 2, [DOC_PROSE] = 3,

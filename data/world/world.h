@@ -92,7 +92,7 @@ void text_template(struct text *t, const struct world *w, const char *template, 
 
 // ---- documents (documents.c) -------------------------------------------------------------------
 enum document_kind {
-    DOC_BIO, DOC_QA, DOC_EASY, DOC_OPEN, DOC_MC, DOC_NONE, DOC_MCPASS, DOC_LETTER, DOC_LOOK, DOC_TRUE, DOC_SUMMARY, DOC_CHAT,
+    DOC_BIO, DOC_QA, DOC_EASY, DOC_OPEN, DOC_MC, DOC_NONE, DOC_MCPASS, DOC_LETTER, DOC_LOOK, DOC_SUMMARY, DOC_CHAT,
     DOC_PROSE, DOC_REPEAT, DOC_PACK, DOC_KINDS
 };
 extern const char *const document_names[DOC_KINDS];

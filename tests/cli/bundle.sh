@@ -32,3 +32,8 @@ check "a damaged bundle is refused" test $? -ne 0
 check "by name" grep -q 'bad.tar.zst: is damaged' "$work/said"
 bundle report FROM="$work/nothing.tar.zst" OUT="$work/bad" >"$work/said" 2>&1
 check "a missing bundle is named" grep -q 'there is no such bundle' "$work/said"
+check "and nothing is drawn from it" test "$(grep -c kick- "$work/said")" = 0
+echo nonsense | zstd -qc >"$work/none.tar.zst"
+bundle report FROM="$work/none.tar.zst" OUT="$work/bad" >"$work/said" 2>&1
+check "a file that is no bundle is named" grep -q 'none.tar.zst: is no bundle' "$work/said"
+check "and nothing is drawn from that" test "$(grep -c kick- "$work/said")" = 0

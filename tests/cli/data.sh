@@ -34,9 +34,17 @@ models() {
 check "MANIFEST: the models" models
 check "MANIFEST: nothing else" bash -c "diff <(cd data && find models -type f | LC_ALL=C sort) <(sed -n 's/^[0-9]* [0-9a-f]* //p' data/MANIFEST)"
 
-# No question about a held fact is in any training document.
-"$world" -d 1 -n 40000 -m qa=6,mc=2,letter=1 >"$work/questions"
-awk -F'"RawQuestion": "' '/"held-/ { split($2, q, "\""); print q[1] }' "$work/one/freebaseqa/FreebaseQA-eval.json" >"$work/held"
-awk -F'"RawQuestion": "' '/"asked-/ { split($2, q, "\""); print q[1] }' "$work/one/freebaseqa/FreebaseQA-eval.json" >"$work/asked"
-check "held questions are never trained" bash -c "! grep -qFf $work/held $work/questions"
-check "other questions are" bash -c "[ \$(grep -cFf $work/asked $work/questions) -gt 100 ]"
+# No question about a held fact is in any training document: of each kind that asks, alone, and of all.
+for tag in held asked; do
+    awk -F'"RawQuestion": "' -v tag="\"$tag-" '$0 ~ tag { split($2, q, "\""); print q[1] }' \
+        "$work/one/freebaseqa/FreebaseQA-eval.json" >"$work/$tag"
+done
+kinds=$("$world" -m none-such=1 2>&1 | sed -n 's/.*kinds are //p')
+for mix in qa=1 mc=1 none=1 letter=1 "$(printf '%s=1,' $kinds)"; do
+    name=${mix%=1}
+    [[ $mix != *,* ]] || name="all kinds"
+    "$world" -d 1 -n 20000 -m "$mix" >"$work/questions"
+    check "$name: held questions are never trained" bash -c "! grep -qFf $work/held $work/questions"
+    check "$name: other questions are" bash -c "[ \$(grep -cFf $work/asked $work/questions) -gt 100 ]"
+done
+check "held and asked questions are 600 each" test "$(wc -l <"$work/held") $(wc -l <"$work/asked")" = "600 600"

@@ -24,6 +24,11 @@ done
 "$make_model" wide --hidden 128 --intermediate 256 --layers 2 --heads 4 --kv-heads 2 \
     --vocab 64 || exit 1
 kick-ingest-model -q wide -o wide.kick
+# near ONE OTHER: no log-likelihood differs by more than 0.01
+near() {
+    paste <(windows "$1" | grep -o '[-0-9.e]\{6,\}') <(windows "$2" | grep -o '[-0-9.e]\{6,\}') |
+        awk 'NF != 2 || $1 - $2 > 0.01 || $2 - $1 > 0.01 { far = 1 } END { exit far || NR < 100 }'
+}
 # fits QUANTIZER TYPE
 fits() {
     kick-quantize-rtn -q wide.kick $1 -o q.kick
@@ -32,6 +37,7 @@ fits() {
     check "rtn $1: its codes are kept" awk '/relative error/ { sub(/.*stream /, ""); exit !($1 + 0 < 1e-3) }' said
     kick-ingest-model -q q.gguf -o back.kick
     check "rtn $1: comes back" kick-stream-check back.kick
+    check "rtn $1: comes back with the same numbers, but for scales in half precision" near q.kick back.kick
 }
 fits "-b 4 -g 32 --sym" q4_0
 fits "-b 4 -g 64" q4_1

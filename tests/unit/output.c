@@ -152,12 +152,60 @@ static void killed(void **state)
     assert_int_equal(names(), before);
 }
 
+/* What is kept is no temporary any more: nothing of it is left to be removed when the program ends at
+ * once, least of all a file whose name has come to stand in the memory of the old one. */
+static void kept(void **state)
+{
+    (void)state;
+    struct error e;
+    struct output *o;
+    char *name[64];
+    assert_done(output_file(scratch_path("other"), "other", 5, &e), e);
+    assert_done(output_open(&o, scratch_path("whole"), &e), e);
+    assert_done(output_write(o, "part", 4, &e), e);
+    assert_done(output_flush(o, &e), e);
+    assert_done(output_keep(o, scratch_path("part"), &e), e);
+    for (size_t i = 0; i < 64; i++) {
+        name[i] = malloc(strlen(scratch_path("other")) + 1 + 4 * i);
+        strcpy(name[i], scratch_path("other"));
+    }
+    output_abandon();
+    holds(scratch_path("part"), "part");
+    holds(scratch_path("other"), "other");
+    for (size_t i = 0; i < 64; i++)
+        free(name[i]);
+    output_free(o);
+    holds(scratch_path("part"), "part");
+}
+
+/* What is remembered goes when the program ends at once: a file, a folder of files. */
+static void remembered(void **state)
+{
+    (void)state;
+    struct error e;
+    char *file = strdup(scratch_path("file")), *folder = strdup(scratch_path("folder"));
+    assert_done(output_file(file, "x", 1, &e), e);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_done(output_file(scratch_path("folder/one"), "1", 1, &e), e);
+    assert_done(output_file(scratch_path("folder/two"), "2", 1, &e), e);
+    output_remember(file);
+    output_remember(folder);
+    output_abandon();
+    assert_false(path_exists(file));
+    assert_false(path_exists(folder));
+    output_forget(file);
+    output_forget(folder);
+    free(file);
+    free(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appears_when_committed), cmocka_unit_test(abandoned_leaves_nothing),
         cmocka_unit_test(large_writes),           cmocka_unit_test(refusals),
         cmocka_unit_test(modes),                  cmocka_unit_test(killed),
+        cmocka_unit_test(kept),                   cmocka_unit_test(remembered),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
