@@ -56,7 +56,8 @@ enum factor_precision {
 
 struct factor {
     size_t n, padded; /* padded: n rounded up to 16; what is beyond n is the identity */
-    float *panel;     /* U, columns in panels: U_ij at ((j / 16) * padded + i) * 16 + j % 16 */
+    bool direct;      /* panel is made of U^-1, its columns divided by their last entry; else of U */
+    float *panel;     /* by columns: U_ij at ((j / 16) * padded + i) * 16 + j % 16 */
     float *diagonal;  /* (padded) U_ii */
     uint8_t *dead;    /* (n) columns whose inputs are all zero; their H_ii was set to 1 */
     size_t dead_count;
