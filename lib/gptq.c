@@ -82,6 +82,12 @@ out:
     return result;
 }
 
+bool gptq_direct(size_t group, bool static_groups)
+{
+    enum { MOST = 1024 };
+    return static_groups || group <= MOST;
+}
+
 int gptq_run(struct gptq *g, float *w, size_t rows, size_t cols, const struct factor *factor,
              const uint32_t *order, const struct kernels *k, struct pool *pool, struct error *e)
 {

@@ -34,6 +34,9 @@ struct state {
     uint16_t *kept; /* (row groups, cols): bit l: row l's weight is not zero; or NULL */
     bool skip;
     size_t first, last; /* columns of the block */
+    size_t ready;       /* and the last of the groups that begin in it */
+    float *inverse;     /* (ready - first, in panels): stale_weights() */
+    float *stale;       /* (threads, 2, LANES, ready - first) */
     struct sweep_block block;
     float *near, *across;
     size_t panel, panels; /* to be brought up to date to column `upto` */
@@ -199,17 +202,67 @@ static void transpose(size_t rows, size_t cols, const float *x, size_t ldx, floa
             y[c * ldy + r] = x[r * ldx + c];
 }
 
+/* The rows from `row` on as they are before the block: columns first .. ready - 1 as those before
+ * `first` left them, which a direct factor does not say. With V those of T^-1 of these columns, its
+ * rows divided by their first entry, and s what w has taken into account so far: W + s V. */
+static const float *stale_weights(const struct state *t, size_t row, size_t rows, float *room)
+{
+    const size_t n = t->ready - t->first, ld = panel_size(n);
+    float *sum = room, *stale = room + LANES * ld;
+    for (size_t l = 0; l < rows; l++) {
+        const float *w = t->s->w + (row + l) * t->ld + t->first;
+        const float *was = t->err + (row + l) * t->ld + t->first;
+        for (size_t c = 0; c < n; c++) {
+            sum[l * ld + c] = w[c] - was[c];
+            stale[l * ld + c] = was[c];
+        }
+    }
+    for (size_t p = 0; p < ld / PANEL; p++)
+        t->s->kernels->product[PANEL_F32](rows, 1, n < (p + 1) * PANEL ? n : (p + 1) * PANEL, sum, ld,
+                                          t->inverse + p * ld * PANEL, 0, stale + p * PANEL, ld, NULL,
+                                          true);
+    return stale;
+}
+
+/* V, from the last row up: V_m = e_m - sum of T_mk V_k over k > m. */
+static void invert_block(struct state *t)
+{
+    const struct factor *f = t->s->factor;
+    const size_t n = t->ready - t->first, ld = panel_size(n);
+    float *x = t->stale, *v = t->stale + ld;
+    memset(t->inverse, 0, ld * ld * sizeof *t->inverse);
+    for (size_t m = n; m-- > 0;) {
+        memset(v, 0, ld * sizeof *v);
+        v[m] = 1;
+        for (size_t k = m + 1; k < n; k++) {
+            const size_t column = t->first + k;
+            x[k] = -f->panel[(column / PANEL * f->padded + t->first + m) * PANEL + column % PANEL];
+        }
+        t->s->kernels->product[PANEL_F32](1, ld / PANEL, n - m - 1, x + m + 1, 0,
+                                          t->inverse + (m + 1) * PANEL, ld * PANEL, v, 0, NULL, true);
+        for (size_t c = m / PANEL * PANEL; c < n; c++)
+            t->inverse[(c / PANEL * ld + m) * PANEL + c % PANEL] = v[c];
+    }
+}
+
 /* Fills the grids of the rows from `row` on, of the groups that begin in the block: from the weights
  * as they are before it. */
-static void find_grids(const struct state *t, size_t row, size_t rows)
+static void find_grids(const struct state *t, size_t row, size_t rows, long thread)
 {
     const struct sweep *s = t->s;
     const size_t first = (t->first + s->group - 1) / s->group;
+    const float *w = s->w + row * t->ld + t->first;
+    size_t ld = t->ld;
+    if (t->block.direct && t->first && first * s->group < t->last) {
+        ld = panel_size(t->ready - t->first);
+        w = stale_weights(t, row, rows, t->stale + (size_t)thread * 2 * LANES * ld);
+    }
     for (size_t g = first, c; (c = g * s->group) < t->last; g++) {
         const size_t n = s->cols - c < s->group ? s->cols - c : s->group;
-        for (size_t r = row; r < row + rows; r++)
-            quantize_grid_search(s->kernels, s->w + r * t->ld + c, n, s->bits, s->symmetric, s->mse,
-                                 &s->scale[r * t->groups + g], &s->zero[r * t->groups + g]);
+        for (size_t r = 0; r < rows; r++)
+            quantize_grid_search(s->kernels, w + r * ld + c - t->first, n, s->bits, s->symmetric, s->mse,
+                                 &s->scale[(row + r) * t->groups + g],
+                                 &s->zero[(row + r) * t->groups + g]);
     }
 }
 
@@ -254,7 +307,7 @@ static void sweep_group(void *context, size_t i, long thread)
         transpose(rows, n, err, t->ld, r.err, LANES);
     if (s->bits) {
         if (!s->grid_of && s->group < s->cols)
-            find_grids(t, row, rows);
+            find_grids(t, row, rows, thread);
         spread_grids(t, row, rows, scale, zero);
     }
     t->kernels->block(&t->block, &r);
@@ -284,18 +337,20 @@ static void copy_factor(struct state *t)
 static void run_block(struct state *t)
 {
     struct sweep *s = t->s;
-    size_t ready = t->last;
+    t->ready = t->last;
     if (s->bits && !s->grid_of && s->group < s->cols) {
         /* The last group that begins in the block reaches beyond it. */
         const size_t begin = (t->last - 1) / s->group * s->group;
         const size_t end = begin + s->group < s->cols ? begin + s->group : s->cols;
-        if (begin >= t->first && end > ready)
-            ready = end;
+        if (begin >= t->first && end > t->ready)
+            t->ready = end;
     }
-    update(t, t->first, ready, t->first);
+    update(t, t->first, t->ready, t->first);
     t->block.n = t->last - t->first;
     t->block.diagonal = s->factor->diagonal + t->first;
     copy_factor(t);
+    if (t->inverse && t->first)
+        invert_block(t);
     /* The unstructured mask of a block is chosen before its first column changes. */
     if (!s->bits && !s->m)
         t->block.threshold = find_threshold(t);
@@ -365,6 +420,13 @@ int sweep_run(struct sweep *s, struct error *e)
     if (s->bits && s->keep_zeros &&
         !(t.kept = memory_new((s->rows + LANES - 1) / LANES, s->cols * sizeof *t.kept, "a mask", e)))
         goto out;
+    if (s->factor->direct && !s->grid_of && s->group < s->cols) {
+        const size_t most = panel_size(s->block + s->group);
+        t.inverse = memory_new(most, most * sizeof *t.inverse, "grids", e);
+        t.stale = memory_new(threads, 2 * LANES * most * sizeof *t.stale, "grids", e);
+        if (!t.inverse || !t.stale)
+            goto out;
+    }
     prepare(&t);
     if (s->bits || s->m || s->sparsity > 0)
         run_blocks(&t);
@@ -378,5 +440,7 @@ out:
     free(t.count);
     free(t.saliency);
     free(t.kept);
+    free(t.inverse);
+    free(t.stale);
     return result;
 }

@@ -35,7 +35,7 @@ static void run(const struct layer *l, const struct setting *s, size_t block, bo
     uint32_t *order = s->act_order ? descending(l) : NULL;
     *g = (struct gptq){.bits = s->bits, .group = s->group, .symmetric = s->symmetric,
                        .static_groups = s->static_groups, .keep_zeros = keep_zeros, .block = block};
-    assert_done(factor_new(&f, &l->h, order, 0.01, FACTOR_AUTO, best_kernels(), NULL, &e), e);
+    layer_factor(&f, &l->h, order, 0.01, FACTOR_AUTO, true);
     assert_done(gptq_run(g, w, l->rows, l->cols, &f, order, best_kernels(), NULL, &e), e);
     free(order);
     factor_free(&f);
