@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "kernel.h"
 #include "memory.h"
 #include "rouge.h"
 #include "score.h"
@@ -266,7 +267,7 @@ static void statistics_by_hand(void **unused)
     assert_true(near(statistics_log_gamma(0.5), 0.5723649429247001));
     assert_true(near(statistics_clopper_pearson(0, 1, 0.95).high, 0.975));
     const float p[] = {0, 0}, q[] = {0, 1.0986122886681098f}; /* 1/2 1/2 and 1/4 3/4 */
-    const struct divergence d = statistics_divergence(p, q, 2);
+    const struct divergence d = kernels_scalar.divergence(p, q, 2);
     assert_true(fabs(d.kl_pq - 0.5 * log(4.0 / 3)) < 1e-7);
     struct flips f = {0};
     flips_add(&f, true, false, false);
@@ -462,7 +463,7 @@ static void shared_divergence(void **unused)
         rows = rows < rows_q ? rows : rows_q;
         for (size_t r = 0; r < rows; r++) {
             const struct divergence d =
-                statistics_divergence(p + r * columns, q + r * columns, columns);
+                kernels_scalar.divergence(p + r * columns, q + r * columns, columns);
             pq += d.kl_pq;
             qp += d.kl_qp;
             js += d.js;
