@@ -831,8 +831,12 @@ enum model_role model_role_input(enum model_role role)
     case ROLE_EXPERT_GATE:
     case ROLE_EXPERT_UP:
         return ROLE_EXPERT_GATE;
+    case ROLE_SHARED_GATE:
+    case ROLE_SHARED_UP:
+        return ROLE_SHARED_GATE;
     case ROLE_DOWN:
     case ROLE_EXPERT_DOWN:
+    case ROLE_SHARED_DOWN:
         return role;
     default:
         return ROLE_COUNT;
