@@ -244,7 +244,7 @@ static int pivot_parse(struct figure *f, struct error *e)
     p->columns = FIGURE_NONE;
     if (!o)
         return 0;
-    if (only_keys(o, "table", "rows|columns|value|low|high|best", e) ||
+    if (only_keys(o, "table", "rows|columns|value|low|high|best|bold", e) ||
         keys_parse(&p->rows, t, o, "table", "rows", e) ||
         column_of(t, o, "table", "columns", true, &p->columns, e) ||
         column_of(t, o, "table", "value", true, &p->value, e) ||
@@ -252,6 +252,7 @@ static int pivot_parse(struct figure *f, struct error *e)
         column_of(t, o, "table", "high", false, &p->high, e) ||
         column_of(t, o, "table", "best", false, &p->best, e))
         return -1;
+    p->bold = json_get_string_or(o, "bold", "the best of its like, and what the paired test does not tell apart from it");
     if (!p->rows.count)
         return error_set(e, "table: \"rows\" names no column");
     if ((p->low == FIGURE_NONE) != (p->high == FIGURE_NONE))

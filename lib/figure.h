@@ -71,6 +71,7 @@ struct figure_keys {
 struct figure_pivot {
     struct figure_keys rows;
     size_t columns, value, low, high, best; /* columns FIGURE_NONE: tables are not folded */
+    const char *bold;                       /* what bold says */
 };
 
 struct figure {

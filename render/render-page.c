@@ -185,9 +185,11 @@ static int put_table(struct writer *p, const struct figure *f)
         write_string(p, "</tr>\n");
     }
     write_string(p, "</tbody></table></div>\n");
-    if (g->starred)
-        write_string(p, "<p class=\"get\">Bold: the best of its like, and what the paired test does "
-                        "not tell apart from it.</p>\n");
+    if (g->starred) {
+        write_string(p, "<p class=\"get\">Bold: ");
+        write_escaped(p, f->pivot.bold);
+        write_string(p, ".</p>\n");
+    }
     grid_free(g);
     return 0;
 }

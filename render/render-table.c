@@ -70,7 +70,7 @@ static const char *starred(const struct grid *g, size_t row, size_t column, char
 {
     const struct grid_cell *cell = grid_at(g, row, column);
     char text[TEXT_MAX];
-    if (!g->starred || !g->column[column].right)
+    if (!g->starred || (!cell->best && !g->column[column].right))
         return grid_text(cell, out, n);
     snprintf(out, n, "%s%s", grid_text(cell, text, sizeof text), cell->best ? "*" : " ");
     return out;
@@ -129,7 +129,7 @@ static int table_text(struct writer *p, const struct figure *f, const struct gri
         write_string(p, "\n");
     }
     if (g->starred)
-        write_string(p, "\n* best of its like, or not told apart from it by the paired test\n");
+        write_format(p, "\n*: %s\n", f->pivot.bold);
     free(width);
     return 0;
 }
@@ -237,9 +237,11 @@ static int table_tex(struct writer *p, const struct figure *f, const struct grid
             put_tex(p, f->title);
             write_string(p, ".} ");
             put_tex(p, caption);
-            if (g->starred)
-                write_string(p, " Bold: the best of its like, and what the paired test does not "
-                                "tell apart from it.");
+            if (g->starred) {
+                write_string(p, " Bold: ");
+                put_tex(p, f->pivot.bold);
+                write_string(p, ".");
+            }
             write_format(p, "}\\label{tab:%s}%s\n", f->name, breaks ? " \\\\" : "");
         } else {
             write_string(p, breaks ? "" : "\\begin{tabular}{@{}");
