@@ -207,6 +207,13 @@ FROM (SELECT v.id, v.checkpoint_id,
              (SELECT group_concat(json_remove(s.value, '$.options.seed'), ';') FROM json_each(v.steps) AS s) AS seedless
       FROM variant AS v);
 
+-- All results that a number filed under result_id was made of: its runs.
+CREATE VIEW traced AS
+SELECT r.id AS result_id, o.id AS run_result_id, w.seed
+FROM result AS r JOIN run AS u ON u.variant_id = r.variant_id JOIN run AS w ON w.first_variant_id = u.first_variant_id
+JOIN result AS o ON o.variant_id = w.variant_id AND o.task = r.task AND o.mode IS r.mode AND o.judge IS r.judge
+     AND o.data_digest = r.data_digest AND o.definition = r.definition;
+
 -- What every variant scored, runs joined, in percent (but for counts), beside the dense model.
 CREATE VIEW scores AS
 SELECT v.model, v.role,

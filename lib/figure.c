@@ -208,9 +208,14 @@ static int columns_parse(struct figure *f, json_t *list, struct error *e)
         bool found = false;
         for (size_t j = 0; j < described; j++)
             found = found || f->column[j].column == k;
-        if (!found)
-            f->column[f->columns++] = (struct figure_column){
-                .column = k, .label = t->name[k], .unit = "", .description = "", .decimals = -1};
+        if (found)
+            continue;
+        size_t n = strlen(t->name[k]), id = strlen("result_id");
+        bool aside = n >= id && !strcmp(t->name[k] + n - id, "result_id");
+        f->column[f->columns++] = (struct figure_column){
+            .column = k, .unit = "", .decimals = -1, .aside = aside,
+            .label = strcmp(t->name[k], "result_id") ? t->name[k] : "Result id",
+            .description = aside ? "Key of the result that the row comes from (of several runs, the first)" : ""};
     }
     return 0;
 }
@@ -864,7 +869,7 @@ bool figure_numeric(const struct figure *f, size_t column)
 
 bool figure_visible(const struct figure *f, const struct figure_column *c)
 {
-    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
+    for (size_t r = 0; r < f->table.rows && !c->hidden && !c->aside; r++)
         if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
             return true;
     return false;

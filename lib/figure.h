@@ -42,6 +42,7 @@ struct figure_column {
     const char *label, *unit, *description;
     int decimals; /* -1: as many as there are */
     bool hidden;  /* in tables */
+    bool aside;   /* in csv and workbook only: the result that a row comes from */
 };
 
 struct figure_point {

@@ -395,7 +395,7 @@ int pages_samples(struct pages *p, const struct figure *f, struct error *e)
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
             const struct cell *cell = table_cell(&f->table, r, c->column);
-            if (c->hidden || figure_has(&f->head, c->column))
+            if (c->hidden || c->aside || figure_has(&f->head, c->column))
                 continue;
             bool side = figure_has(&f->side, c->column);
             if (cell->type == CELL_NULL && !side)

@@ -316,7 +316,7 @@ static void samples(struct writer *p, const struct figure *f, enum form form)
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
             const struct cell *cell = table_cell(&f->table, r, c->column);
-            if (c->hidden || cell->type == CELL_NULL || figure_has(&f->head, c->column))
+            if (c->hidden || c->aside || cell->type == CELL_NULL || figure_has(&f->head, c->column))
                 continue;
             write_string(p, form == TEX ? "\\textit{" : form == MARKDOWN ? "*" : "");
             put_in(p, form, c->label);
@@ -432,7 +432,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-table",
-        .revision = 2,
+        .revision = 3,
         .summary = "print figures of the database of results as tables",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -7,7 +7,7 @@ SELECT coalesce(role || ' model (' || model || ')', model) || ', ' || text AS fa
             THEN method || ' g' || group_columns ELSE method END AS series,
        perplexity, low, high, times_dense,
        dense_perplexity, dense_low, dense_high,
-       achieved_percent, bits_per_weight, window_count, scored_tokens
+       achieved_percent, bits_per_weight, window_count, scored_tokens, result_id
 FROM s
 ORDER BY CASE role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END, model, text,
          CASE compression WHEN 'none' THEN 0 WHEN 'unstructured' THEN 1 WHEN 'n:m' THEN 2 ELSE 3 END,
