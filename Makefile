@@ -153,7 +153,7 @@ data/out/made.mk: $(BUILD)/world
 
 ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
 ifeq ($(DATA)$(FROM),)
--include data/out/made.mk
+include data/out/made.mk
 endif
 endif
 
@@ -187,7 +187,7 @@ deps:
 # With `make -j2 deps report` nothing is compiled before deps is done.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 $(LIB_OBJECTS) $(PROGRAMS) $(UNIT_TESTS): | deps
-$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c)): | deps
+$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard data/world/*.c tests/unit/*.c)): | deps
 endif
 
 # ---- tests ---------------------------------------------------------------------------------------
@@ -228,6 +228,8 @@ DATA ?= data/out
 MODEL_PAIRS = $(foreach m,$(MODELS),$(if $(findstring =,$(m)),$(m),large=$(m)))
 ROLES = $(foreach p,$(MODEL_PAIRS),$(firstword $(subst =, ,$(p))))
 model_directory = $(patsubst $(1)=%,%,$(filter $(1)=%,$(MODEL_PAIRS)))
+# A model's name is its directory's; those of data/models are told from their roles.
+model_name = $(patsubst $(abspath data/models)/%,demo-%,$(abspath $(model_directory)))
 # Texts: the files of DATA/text, or of DATA itself; a text's name is its file's, without the suffixes.
 TEXT_DIRECTORY = $(if $(wildcard $(DATA)/text/.),$(DATA)/text,$(DATA))
 TEXT_FILES = $(filter-out %.md %/LICENSE %/README %/MANIFEST,$(shell find -L $(TEXT_DIRECTORY) -maxdepth 1 -type f ! -name '.*' 2>/dev/null | LC_ALL=C sort))
@@ -288,7 +290,7 @@ $(ROLES:%=$(OUT)/models/%.source): $(OUT)/models/%.source: FORCE
 
 .SECONDEXPANSION:
 $(ROLES:%=$(OUT)/models/%.kick): $(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
-	@$(say) kick ingest-model -q --role $* --name $(notdir $(abspath $(call model_directory,$*))) $(call model_directory,$*) -o $@
+	@$(say) kick ingest-model -q --role $* --name $(notdir $(call model_name,$*)) $(call model_directory,$*) -o $@
 
 $(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call text_file,$*)))
