@@ -202,6 +202,29 @@ static void transpose(size_t rows, size_t cols, const float *x, size_t ldx, floa
             y[c * ldy + r] = x[r * ldx + c];
 }
 
+/* out[l * ld + c] = codes[c * LANES + l] for rows l and columns c, in squares of 16: four times the first
+ * half is interleaved with the second. */
+static void turn_codes(const uint8_t *codes, size_t rows, size_t cols, uint8_t *out, size_t ld)
+{
+    typedef uint8_t line __attribute__((vector_size(LANES)));
+    for (size_t c = 0; c < cols; c += LANES) {
+        const size_t n = cols - c < LANES ? cols - c : LANES;
+        line a[LANES] = {{0}}, b[LANES];
+        memcpy(a, codes + c * LANES, n * sizeof *a);
+        for (int step = 0; step < 4; step++) {
+            for (size_t i = 0; i < LANES / 2; i++) {
+                b[2 * i] = __builtin_shufflevector(a[i], a[i + LANES / 2], 0, 16, 1, 17, 2, 18, 3,
+                                                   19, 4, 20, 5, 21, 6, 22, 7, 23);
+                b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + LANES / 2], 8, 24, 9, 25, 10, 26,
+                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            }
+            memcpy(a, b, sizeof a);
+        }
+        for (size_t l = 0; l < rows; l++)
+            memcpy(out + l * ld + c, &a[l], n);
+    }
+}
+
 /* The rows from `row` on as they are before the block: columns first .. ready - 1 as those before
  * `first` left them, which a direct factor does not say. With V those of T^-1 of these columns, its
  * rows divided by their first entry, and s what w has taken into account so far: W + s V. */
@@ -313,9 +336,8 @@ static void sweep_group(void *context, size_t i, long thread)
     t->kernels->block(&t->block, &r);
     transpose(n, rows, r.w, LANES, w, t->ld);
     transpose(n, rows, r.err, LANES, err, t->ld);
-    for (size_t l = 0; s->bits && l < rows; l++)
-        for (size_t c = 0; c < n; c++)
-            s->codes[(row + l) * s->cols + t->first + c] = r.codes[c * LANES + l];
+    if (s->bits)
+        turn_codes(r.codes, rows, n, s->codes + row * s->cols + t->first, s->cols);
 }
 
 /* U of the block by rows and by columns. */

@@ -194,9 +194,12 @@ static void skip_product(size_t rows, size_t panels, size_t k, const float *x, s
 #endif
         for (; i < k; i++)
             kept |= (uint64_t)(x[i] != 0) << i;
-        __builtin_prefetch(x + k);
-        __builtin_prefetch(x + k + 16);
-        __builtin_prefetch(x + k + 32);
+        for (size_t j = 0; j < k; j += PANEL) { /* for the next call, and the next row */
+            __builtin_prefetch(x + k + j);
+            __builtin_prefetch(x + ldx + j);
+        }
+        for (size_t p = 0; p < panels; p++)
+            __builtin_prefetch(y + ldy + p * PANEL);
         size_t p = 0;
 #if WIDTH == 16
         for (; p + 8 <= panels; p += 8)
