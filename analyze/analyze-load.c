@@ -960,7 +960,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "analyze-load",
-        .revision = 3,
+        .revision = 4,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
         .flags = CLI_OPERANDS | CLI_TEXT_OUT,
