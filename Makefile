@@ -153,7 +153,7 @@ data/out/made.mk: $(BUILD)/world
 
 ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
 ifeq ($(DATA)$(FROM),)
--include data/out/made.mk
+include data/out/made.mk
 endif
 endif
 
@@ -187,7 +187,7 @@ deps:
 # With `make -j2 deps report` nothing is compiled before deps is done.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 $(LIB_OBJECTS) $(PROGRAMS) $(UNIT_TESTS): | deps
-$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c)): | deps
+$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard data/world/*.c tests/unit/*.c)): | deps
 endif
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ extern const char methods_sql[], references_sql[];
 
 enum { TEXT_MAX = 320, LONG_TABLE = 45 };
 
-static const char *database, *reports, *format = "text", *harness;
+static const char plain[] = "text", *database, *reports, *format = plain, *harness;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
@@ -380,8 +380,9 @@ static int run(struct cli *c, struct error *e)
 {
     if (!database)
         return error_usage(e, "the database is missing: -D FILE");
-    if (harness && (c->operands || c->output))
-        return error_usage(e, "--lm-eval writes files of all results into its folder: no FOLDER, no -o");
+    if (harness && (c->operands || c->output || format != plain))
+        return error_usage(e, "--lm-eval writes JSON files of all results into its folder: no FOLDER, "
+                              "no -o, no -f");
     bool csv = !strcmp(format, "csv"), methods = !strcmp(format, "methods"),
          references = !strcmp(format, "references");
     if (csv && c->operands != 1)

@@ -249,6 +249,61 @@ static void test_row_order(void **state)
     fail_msg("there is no q_proj");
 }
 
+/* Files of experts, together and as older converters wrote them apart, hold the same model. */
+static void test_experts(void **state)
+{
+    static const char *const files[] = {"tests/data/gguf/experts.gguf",
+                                        "tests/data/gguf/experts-apart.gguf"};
+    struct gguf_model m[2];
+    size_t seen = 0;
+    struct error e;
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        assert_done(gguf_model_open(&m[i], files[i], &e), e);
+    assert_int_equal(m[0].count, 2 + 2 * (4 + 3 * 3 + 1 + 2));
+    assert_int_equal(m[1].count, m[0].count);
+    for (size_t k = 0; k < m[0].count; k++) {
+        const struct gguf_model_entry *a = &m[0].entry[k], *b = &m[1].entry[k];
+        float x[2][32 * 32];
+        assert_string_equal(a->name, b->name);
+        assert_string_equal(a->dtype, b->dtype);
+        assert_int_equal(a->bytes, b->bytes);
+        assert_true(a->bytes <= sizeof x[0]);
+        assert_done(gguf_model_read(&m[0], a, 0, a->bytes, x[0], &e), e);
+        assert_done(gguf_model_read(&m[1], b, 0, b->bytes, x[1], &e), e);
+        assert_memory_equal(x[0], x[1], a->bytes);
+        seen += strstr(a->name, ".experts.2.") != NULL;
+    }
+    assert_int_equal(seen, 2 * 3);
+    gguf_model_free(&m[0]);
+    gguf_model_free(&m[1]);
+}
+
+/* Version 2 is read like 3; a part of a model is refused as that. */
+static void test_versions(void **state)
+{
+    const char *path = scratch_path("made.gguf");
+    char *bytes;
+    size_t n, wanted;
+    struct gguf_model m;
+    struct error e;
+    (void)state;
+    assert_done(file_read("tests/data/gguf/spm.gguf", 1 << 20, &bytes, &n, &e), e);
+    assert_int_equal(bytes[4], 3);
+    bytes[4] = 2;
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    assert_done(gguf_model_open(&m, path, &e), e);
+    wanted = m.count;
+    gguf_model_free(&m);
+    assert_int_equal(wanted, 12);
+    assert_refused(gguf_model_open(&m, "tests/data/gguf/part.gguf", &e), e,
+                   "is one of 3 parts of a model");
+    gguf_model_free(&m);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_packing),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_row_order),
+        cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_vocabularies),
     };
