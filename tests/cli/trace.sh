@@ -17,7 +17,7 @@ for seed in 0 1 2; do
 done
 cat "$work"/dense.kick "$work"/r?.kick >"$work/all.kick"
 kick-analyze-load -q -D "$work/a.db" "$work/all.kick"
-kick-render-table -q -f csv -D "$work/a.db" reports/figure-3-choice >"$work/f.csv"
+kick-render-table -q -f csv -D "$work/a.db" reports/figure-3-choice | tr -d '\r' >"$work/f.csv"
 row=$(grep ',unstructured,' "$work/f.csv")
 check "runs of three seeds are one row" test "$(wc -l <<<"$row")" -eq 1
 id=${row##*,}

@@ -122,7 +122,7 @@ static void result_ids_stand_aside(void **state)
     assert_int_equal(g->columns, 1);
     assert_int_equal(figure_csv(f, &csv, &e), 0);
     assert_int_equal(buffer_append(&csv, "", 1, &e), 0);
-    assert_string_equal((char *)csv.data, "task,result_id\nA,ab12\n");
+    assert_string_equal((char *)csv.data, "task,result_id\r\nA,ab12\r\n");
     buffer_free(&csv);
     grid_free(g);
     figure_free(f);
