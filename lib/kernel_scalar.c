@@ -304,5 +304,6 @@ const struct kernels kernels_scalar = {
     .codes = codes_scalar,
     .maximum = maximum_scalar,
     .sum_exp = sum_exp_scalar,
+    .expand = {NULL, expand_f16_scalar, expand_bf16_scalar},
     KERNELS_COMPACT(scalar),
 };
