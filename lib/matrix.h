@@ -65,6 +65,8 @@ static inline size_t matrix_fours(const struct matrix *m)
 int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, struct error *e);
 /* Gives m the bias t of m->rows numbers. */
 int matrix_bias(struct matrix *m, const struct tensor *t, struct error *e);
+/* Large pages for what products read (memory_settle()). */
+void matrix_settle(const struct matrix *m);
 void matrix_free(struct matrix *m);
 
 /* One row as f32, (cols): the same numbers as tensor_row() gives. */

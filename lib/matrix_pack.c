@@ -290,6 +290,22 @@ int matrix_bias(struct matrix *m, const struct tensor *t, struct error *e)
     return 0;
 }
 
+void matrix_settle(const struct matrix *m)
+{
+    const size_t scales = m->panels * m->groups * PANEL * sizeof *m->scale;
+    if (m->layout == LAYOUT_BITMAP) {
+        const size_t fours = matrix_fours(m);
+        memory_settle(m->panel, m->value[fours] * sizeof(uint16_t));
+        memory_settle(m->bitmap, fours * m->cols * sizeof *m->bitmap);
+    } else if (m->codes) {
+        memory_settle(m->codes, m->panels * m->codes_bytes);
+        memory_settle(m->scale, scales);
+        memory_settle(m->offset, scales);
+    } else {
+        memory_settle(m->panel, m->bytes - m->panels * PANEL * sizeof *m->bias);
+    }
+}
+
 void matrix_free(struct matrix *m)
 {
     if (!m)
