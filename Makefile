@@ -57,8 +57,8 @@ programs: $(PROGRAMS)
 unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
-%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt
-%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt
+%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt -mbmi2
+%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt -mbmi2
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
