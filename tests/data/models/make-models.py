@@ -5,7 +5,7 @@ Each NAME/ holds config.json, model.safetensors and golden.json: three sequences
 negative log-likelihood of each token after the first, and a greedy run, by transformers (eager
 attention, float32, one thread). Weights are rounded to the stored type first. Needs torch,
 transformers, safetensors and numpy; the files themselves were made with torch 2.9.1 and
-transformers 5.23.0, those of Gemma, Phi, Falcon and
+transformers 5.23.0, those of Gemma, Phi, Falcon, StarCoder 2 and
 Qwen's mixtures with 5.24.0.
 
   make-models.py FOLDER [NAME ...]
