@@ -177,7 +177,8 @@ static void check_llama3(void)
     struct buffer json = {0};
     struct tokenizer *t;
     struct error e;
-    assert_done(file_read(shared_path("real/tokenizers/llama3/tokenizer.model"), 1 << 24, &text, &n, &e), e);
+    const char *path = shared_path("real/tokenizers/llama3/tokenizer.model");
+    assert_done(file_read(path, 1 << 24, &text, &n, &e), e);
     assert_done(tokenizer_from_tiktoken(text, n, NULL, &json, &e), e);
     assert_done(tokenizer_new(&t, "tokenizer.json", json.data, json.length, NULL, &e), e);
     check_texts("llama-bpe", t);
