@@ -101,9 +101,10 @@ static struct cli_option options[] = {
     {0},
 };
 
-static int show(struct stream_reader *r, struct error *e)
+static int show(const struct cli *c, struct stream_reader *r, struct error *e)
 {
     struct stream_record record;
+    size_t most = 4 << 20; /* that a small need covers */
     int got;
     if (compression)
         printf("%-44s %15s %-9s %-7s %8s %8s %8s %8s  %s\n", "tensor", "rows x columns", "values",
@@ -113,7 +114,8 @@ static int show(struct stream_reader *r, struct error *e)
     if (header_only || history)
         return 0;
     while ((got = stream_next(r, &record, e)) == 1)
-        if (compression ? show_tensor(&record, e) : show_record(&record, e))
+        if ((record.bytes > most && cli_memory(c, cli_memory_small(c) + (most = record.bytes), e)) ||
+            (compression ? show_tensor(&record, e) : show_record(&record, e)))
             return -1;
     return got;
 }
@@ -126,7 +128,7 @@ static int run(struct cli *c, struct error *e)
     if (pool_new(&pool, c->threads, e) || stream_open(&r, cli_input(c), NULL, pool, e))
         goto out;
     do {
-        if (show(r, e))
+        if (show(c, r, e))
             goto out;
         more = header_only || history ? 0 : stream_next_stream(r, NULL, e);
     } while (more == 1);
