@@ -223,14 +223,15 @@ int pages_drawing(struct pages *p, const struct drawing *d, struct error *e)
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-static int rule(struct pages *p, double y, double width, struct error *e)
+static int rule(struct pages *p, double y, double length, double width, struct error *e)
 {
-    struct draw_point q[2] = {{p->margin, y}, {p->width - p->margin, y}};
+    struct draw_point q[2] = {{p->margin, y}, {p->margin + length, y}};
     return draw_line(current(p), q, 2, (struct draw_stroke){INK, 1, width, DRAW_SOLID}, e);
 }
 
-/* Natural widths where they fit; otherwise the wide columns share what the narrow ones leave. */
-static void share_widths(double *want, size_t n, double available)
+/* Natural widths and a little more where they fit; otherwise the wide columns share what the narrow ones
+ * leave. Returns the width of all with the gaps between them. */
+static double share_widths(double *want, size_t n, double available)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -242,6 +243,10 @@ static void share_widths(double *want, size_t n, double available)
             sum += want[i];
         }
     }
+    double more = fmin(fmax(available - sum, 0) / (double)n, COLUMN_GAP);
+    for (size_t i = 0; i < n; i++)
+        want[i] += more;
+    return sum + more * (double)n + COLUMN_GAP * (double)(n - 1);
 }
 
 static int row_draw(struct pages *p, const struct pages_table *t, size_t row, const double *width,
@@ -276,13 +281,13 @@ static int row_draw(struct pages *p, const struct pages_table *t, size_t row, co
     return rc ? -1 : 0;
 }
 
-static int head_draw(struct pages *p, const struct pages_table *t, const double *width,
+static int head_draw(struct pages *p, const struct pages_table *t, const double *width, double length,
                      struct error *e)
 {
-    if (rule(p, p->y, 0.8, e))
+    if (rule(p, p->y, length, 0.8, e))
         return -1;
     p->y += 3;
-    if (row_draw(p, t, 0, width, e) || rule(p, p->y + 0.5, 0.5, e))
+    if (row_draw(p, t, 0, width, e) || rule(p, p->y + 0.5, length, 0.5, e))
         return -1;
     p->y += 4;
     return 0;
@@ -299,16 +304,20 @@ int pages_table(struct pages *p, const struct pages_table *t, struct error *e)
         width[i % t->columns] = fmax(width[i % t->columns],
                                      ceil(draw_text_width(current(p), t->text[i], &font)) + 1);
     }
-    share_widths(width, t->columns, pages_width(p) - COLUMN_GAP * (double)(t->columns - 1));
-    int rc = pages_need(p, 5 * TABLE_SIZE * LEADING, e) || head_draw(p, t, width, e);
+    double length =
+        share_widths(width, t->columns, pages_width(p) - COLUMN_GAP * (double)(t->columns - 1));
+    int rc = pages_need(p, 5 * TABLE_SIZE * LEADING, e) || head_draw(p, t, width, length, e);
     for (size_t r = 1; r < t->rows && !rc; r++) {
         size_t before = p->count;
+        const char *const *text = t->text + r * t->columns;
+        if (t->grouped && r > 1 && strcmp(text[0], text[-(ptrdiff_t)t->columns]))
+            p->y += 3;
         rc = pages_need(p, 1.2 * TABLE_SIZE * LEADING, e);
         if (!rc && p->count > before)
-            rc = head_draw(p, t, width, e);
+            rc = head_draw(p, t, width, length, e);
         rc = rc || row_draw(p, t, r, width, e);
     }
-    rc = rc || rule(p, p->y + 1.5, 0.8, e);
+    rc = rc || rule(p, p->y + 1.5, length, 0.8, e);
     p->y += 4;
     free(width);
     return rc ? -1 : 0;
@@ -333,8 +342,13 @@ int pages_figure_table(struct pages *p, const struct figure *f, struct error *e)
                              : grid_heading(&g->column[column], text, sizeof text));
         rc = list[i] ? 0 : error_set(e, "out of memory for a table");
     }
-    struct pages_table t = {(const char *const *)list, right, bold, g->rows + 1, g->columns};
+    struct pages_table t = {(const char *const *)list, right, bold, g->rows + 1, g->columns, g->folded};
     rc = rc || !g->columns ? rc : pages_table(p, &t, e);
+    if (!rc && g->starred) {
+        snprintf(text, sizeof text, "Bold: %s.", f->pivot.bold);
+        pages_space(p, 3);
+        rc = pages_text(p, text, (struct draw_font){.size = TABLE_SIZE, .color = SOFT, .italic = true}, e);
+    }
     for (size_t i = 0; list && i < n; i++)
         free(list[i]);
     free(list);
@@ -381,7 +395,7 @@ int pages_samples(struct pages *p, const struct figure *f, struct error *e)
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
             const struct cell *cell = table_cell(&f->table, r, c->column);
-            if (c->hidden || figure_has(&f->head, c->column))
+            if (c->hidden || c->aside || figure_has(&f->head, c->column))
                 continue;
             bool side = figure_has(&f->side, c->column);
             if (cell->type == CELL_NULL && !side)

@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-chart",
-        .revision = 1,
+        .revision = 2,
         .summary = "draw a figure from the database of results",
         .operand = "FOLDER",
         .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_NO_INPUT,

@@ -185,9 +185,11 @@ static int put_table(struct writer *p, const struct figure *f)
         write_string(p, "</tr>\n");
     }
     write_string(p, "</tbody></table></div>\n");
-    if (g->starred)
-        write_string(p, "<p class=\"get\">Bold: the best of its like, and what the paired test does "
-                        "not tell apart from it.</p>\n");
+    if (g->starred) {
+        write_string(p, "<p class=\"get\">Bold: ");
+        write_escaped(p, f->pivot.bold);
+        write_string(p, ".</p>\n");
+    }
     grid_free(g);
     return 0;
 }
@@ -199,7 +201,7 @@ static void put_texts(struct writer *p, const struct figure *f, size_t row, bool
     for (size_t i = 0; i < f->columns; i++) {
         const struct figure_column *c = &f->column[i];
         const struct cell *cell = table_cell(&f->table, row, c->column);
-        if (c->hidden || cell->type == CELL_NULL || figure_has(&f->head, c->column) ||
+        if (c->hidden || c->aside || cell->type == CELL_NULL || figure_has(&f->head, c->column) ||
             figure_has(&f->side, c->column) != side)
             continue;
         write_string(p, "<div><h4>");
@@ -545,7 +547,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-page",
-        .revision = 2,
+        .revision = 3,
         .summary = "write the database of results as one page of html, or as a pdf",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,
