@@ -208,9 +208,14 @@ static int columns_parse(struct figure *f, json_t *list, struct error *e)
         bool found = false;
         for (size_t j = 0; j < described; j++)
             found = found || f->column[j].column == k;
-        if (!found)
-            f->column[f->columns++] = (struct figure_column){
-                .column = k, .label = t->name[k], .unit = "", .description = "", .decimals = -1};
+        if (found)
+            continue;
+        size_t n = strlen(t->name[k]), id = strlen("result_id");
+        bool aside = n >= id && !strcmp(t->name[k] + n - id, "result_id");
+        f->column[f->columns++] = (struct figure_column){
+            .column = k, .unit = "", .decimals = -1, .aside = aside,
+            .label = strcmp(t->name[k], "result_id") ? t->name[k] : "Result id",
+            .description = aside ? "Key of the result that the row comes from (of several runs, the first)" : ""};
     }
     return 0;
 }
@@ -244,7 +249,7 @@ static int pivot_parse(struct figure *f, struct error *e)
     p->columns = FIGURE_NONE;
     if (!o)
         return 0;
-    if (only_keys(o, "table", "rows|columns|value|low|high|best", e) ||
+    if (only_keys(o, "table", "rows|columns|value|low|high|best|bold", e) ||
         keys_parse(&p->rows, t, o, "table", "rows", e) ||
         column_of(t, o, "table", "columns", true, &p->columns, e) ||
         column_of(t, o, "table", "value", true, &p->value, e) ||
@@ -252,6 +257,7 @@ static int pivot_parse(struct figure *f, struct error *e)
         column_of(t, o, "table", "high", false, &p->high, e) ||
         column_of(t, o, "table", "best", false, &p->best, e))
         return -1;
+    p->bold = json_get_string_or(o, "bold", "the best of its like, and what the paired test does not tell apart from it");
     if (!p->rows.count)
         return error_set(e, "table: \"rows\" names no column");
     if ((p->low == FIGURE_NONE) != (p->high == FIGURE_NONE))
@@ -863,7 +869,7 @@ bool figure_numeric(const struct figure *f, size_t column)
 
 bool figure_visible(const struct figure *f, const struct figure_column *c)
 {
-    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
+    for (size_t r = 0; r < f->table.rows && !c->hidden && !c->aside; r++)
         if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
             return true;
     return false;

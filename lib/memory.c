@@ -19,9 +19,9 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
 {
     size_t n = 0;
     void *p = NULL;
-    if (size_multiply(count, size, &n) && n <= SIZE_MAX - LARGE)
-        p = aligned_alloc(n < LARGE ? 64 : LARGE_PAGE, (n + 127) / 64 * 64);
-    if (!p) {
+    /* aligned_alloc() wants whole large pages */
+    if (!size_multiply(count, size, &n) || n > SIZE_MAX - LARGE ||
+        posix_memalign(&p, n < LARGE ? 64 : LARGE_PAGE, (n + 127) / 64 * 64)) {
         error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
         return NULL;
     }
@@ -29,6 +29,19 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
         (void)madvise(p, n, MADV_HUGEPAGE);
     memset(p, 0, (n + 127) / 64 * 64);
     return p;
+}
+
+#ifndef MADV_COLLAPSE /* since Linux 6.1; others refuse */
+#define MADV_COLLAPSE 25
+#endif
+
+void memory_settle(const void *p, size_t bytes)
+{
+    const uintptr_t end = (uintptr_t)p + bytes;
+    uintptr_t page = (uintptr_t)p / LARGE_PAGE * LARGE_PAGE;
+    /* One by one: the first and the last may go beyond what there is. */
+    for (; p && page < end; page += LARGE_PAGE)
+        (void)madvise((void *)page, LARGE_PAGE, MADV_COLLAPSE);
 }
 
 void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e)

@@ -4,6 +4,5 @@ SELECT CASE WHEN min(item_count) = max(item_count) THEN printf('%d', min(item_co
        (SELECT group_concat(data_name, ', ') FROM (SELECT DISTINCT data_name FROM s ORDER BY data_name)) AS data,
        (SELECT group_concat(name, ', ') FROM (SELECT DISTINCT coalesce(role || ' = ' || model, model) AS name
                                              FROM s ORDER BY role_order, model)) AS models,
-       max(description) AS judge, CASE max(judge) WHEN 'overlap' THEN 'of 100' ELSE 'of 10' END AS unit,
-       CASE max(judge) WHEN 'overlap' THEN 'Automatic score (0–100)' ELSE 'Score by ' || max(judge) || ' (1–10)' END AS axis
+       max(description) AS judge, max(unit) AS unit, max(axis) AS axis
 FROM s
