@@ -126,6 +126,7 @@ killed() { # NAME PROGRAM OPTION…: kills the run twice once more of it is done
     check "$name: nothing is left over" test ! -e "$work/.end.kick.part"
 }
 killed "wanda" kick-prune-wanda
+killed "sparsegpt" kick-prune-sparsegpt -p 2:4
 killed "gptq" kick-quantize-gptq -b 3 -g 32
 killed "awq" kick-quantize-awq -g 32
 # Of other work nothing is taken; a part that is damaged is used as far as it goes.
