@@ -28,14 +28,14 @@ struct setting {
 };
 
 static void run(const struct layer *l, const struct setting *s, size_t block, bool keep_zeros,
-                float *w, struct gptq *g)
+                bool direct, float *w, struct gptq *g)
 {
     struct error e;
     struct factor f;
     uint32_t *order = s->act_order ? descending(l) : NULL;
     *g = (struct gptq){.bits = s->bits, .group = s->group, .symmetric = s->symmetric,
                        .static_groups = s->static_groups, .keep_zeros = keep_zeros, .block = block};
-    layer_factor(&f, &l->h, order, 0.01, FACTOR_AUTO, true);
+    layer_factor(&f, &l->h, order, 0.01, FACTOR_AUTO, direct);
     assert_done(gptq_run(g, w, l->rows, l->cols, &f, order, best_kernels(), NULL, &e), e);
     free(order);
     factor_free(&f);
@@ -66,7 +66,7 @@ static void goldens(void **state)
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
         struct gptq g;
         float *w = layer_weights(&l);
-        run(&l, &list[i], 128, false, w, &g);
+        run(&l, &list[i], 128, false, true, w, &g);
         const double agree = golden_agreement(&l, w, list[i].name), error = layer_error(&l, w);
         print_message("%s: weights %.6f, error %.6f\n", list[i].name, agree, error);
         assert_true(agree >= 0.9995);
@@ -142,15 +142,16 @@ static void odd_groups(void **state)
         {"", 4, 0, false, true, false},   {"", 4, 96, false, false, false},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+    for (size_t i = 0; i < 2 * sizeof list / sizeof *list; i++)
         for (size_t dead = 0; dead < 20; dead += 13) {
+            const struct setting *s = &list[i / 2]; /* with the factor in both forms */
             struct layer l;
             struct gptq g;
-            const size_t block = i % 2 ? 32 : 64;
-            layer_random(&l, 19, 172, 6, 50, dead, i + 1);
+            const size_t block = i / 2 % 2 ? 32 : 64;
+            layer_random(&l, 19, 172, 6, 50, dead, i / 2 + 1);
             float *w = layer_weights(&l);
-            double *wanted = plain(&l, &list[i], block);
-            run(&l, &list[i], block, false, w, &g);
+            double *wanted = plain(&l, s, block);
+            run(&l, s, block, false, i % 2, w, &g);
             const double agree = weight_agreement(&l, w, wanted);
             /* One weight at the edge of two codes takes the row after it along. */
             if (agree < 0.97)
@@ -172,7 +173,7 @@ static void zeros_stay(void **state)
     for (size_t i = 0; i < l.rows * l.cols; i += 3)
         l.w[i] = 0;
     float *w = layer_weights(&l);
-    run(&l, &s, 64, true, w, &g);
+    run(&l, &s, 64, true, true, w, &g);
     for (size_t i = 0; i < l.rows * l.cols; i += 3)
         assert_true(w[i / l.cols * sweep_stride(l.cols) + i % l.cols] == 0);
     gptq_free(&g);
