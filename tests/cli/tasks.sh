@@ -151,11 +151,11 @@ kick-ingest-model -q data/models/small -o "$work/small.kick"
 kick-prune-magnitude -q -s 0.4 "$work/small.kick" -o "$work/pruned.kick"
 for S in 1 2; do
     for m in small pruned; do
-        kick-eval-factoid -q --temperature 1 -S $S -d "$work/e-factoid.kick" "$work/$m.kick" -o "$work/seed-$m-$S.kick"
+        kick-eval-factoid -q --temperature 1 -S $S -d "$work/e-factoid.kick" "$work/$m.kick" -o "$work/asked-$m-$S.kick"
     done
 done
-check "several seeds of the dense model load" kick-analyze-load -q -D "$work/seeds.db" "$work"/seed-*.kick
-check "and compare" kick-analyze-compare -q -D "$work/seeds.db"
+check "several seeds of the dense model load" kick-analyze-load -q -D "$work/asked.db" "$work"/asked-*.kick
+check "and compare" kick-analyze-compare -q -D "$work/asked.db"
 
 need "$shared/real/datasets" "real data sets"
 real=$shared/real/datasets
