@@ -311,7 +311,7 @@ static const char models_sql[] =
 /* The paper's claims with their verdicts, those that are clear first. */
 static const char claims_sql[] =
     "SELECT verdict AS Verdict, statement AS \"What the paper claims\","
-    " CASE WHEN effect IS NULL THEN '–' ELSE printf('%.3g [%.3g, %.3g]', effect, low, high) END AS "
+    " CASE WHEN effect IS NULL THEN '–' ELSE replace(printf('%.4f [%.4f, %.4f]', effect, low, high), '-', '−') END AS "
     "\"Least effect [95 %]\", cases AS Cases "
     "FROM claim ORDER BY CASE verdict WHEN 'fails' THEN 0 WHEN 'holds' THEN 1 ELSE 2 END, claim";
 
