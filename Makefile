@@ -151,7 +151,7 @@ $(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
 data/out/made.mk: $(BUILD)/world
 	@$< -o $(@D) && touch $@
 
-ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
+ifneq ($(filter report bundle world quirks,$(MAKECMDGOALS)),)
 ifeq ($(DATA)$(FROM),)
 include data/out/made.mk
 endif
@@ -159,8 +159,11 @@ endif
 
 # Training needs PyTorch, tokenizers and safetensors; PYTHON says where they are. It can be interrupted.
 PYTHON ?= python3
-.PHONY: world models
+.PHONY: world models quirks
 world: data/out/made.mk
+# What the released code's quirks do to scores: the tables in the pages of evaluate/.
+quirks: programs data/out/made.mk
+	@PATH=$(CURDIR)/$(BUILD)/bin:$$PATH evaluate/quirks.sh data/out
 models: $(BUILD)/world
 	@for r in large small other; do $(PYTHON) data/train/train.py $$r build/train/$$r --world $< || exit 1; done
 	@for r in large small other; do mkdir -p data/models/$$r; \
