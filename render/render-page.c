@@ -466,7 +466,7 @@ static int print_figure(struct pages *p, const struct figure *f, struct error *e
     snprintf(text, sizeof text, "%.80s. %.200s", f->label, f->title);
     struct chart_options how = {.width = WIDE};
     int rc = !caption || (chart && chart_draw(&d, f, &how, e));
-    double need = d ? fmin(drawing_height(d) + 90, PAPER_HEIGHT - 2 * PAPER_MARGIN) : 120;
+    double need = d ? fmin(drawing_height(d) + PAGES_BESIDE_DRAWING, PAPER_HEIGHT - 2 * PAPER_MARGIN) : 120;
     rc = rc || pages_need(p, need, e) || pages_text(p, text, head, e);
     pages_space(p, 4);
     if (!rc && chart) {
