@@ -151,16 +151,19 @@ $(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
 data/out/made.mk: $(BUILD)/world
 	@$< -o $(@D) && touch $@
 
-ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
+ifneq ($(filter report bundle world quirks,$(MAKECMDGOALS)),)
 ifeq ($(DATA)$(FROM),)
--include data/out/made.mk
+include data/out/made.mk
 endif
 endif
 
 # Training needs PyTorch, tokenizers and safetensors; PYTHON says where they are. It can be interrupted.
 PYTHON ?= python3
-.PHONY: world models
+.PHONY: world models quirks
 world: data/out/made.mk
+# What the released code's quirks do to scores: the tables in the pages of evaluate/.
+quirks: programs data/out/made.mk
+	@PATH=$(CURDIR)/$(BUILD)/bin:$$PATH evaluate/quirks.sh data/out
 models: $(BUILD)/world
 	@for r in large small other; do $(PYTHON) data/train/train.py $$r build/train/$$r --world $< || exit 1; done
 	@for r in large small other; do mkdir -p data/models/$$r; \
@@ -187,7 +190,7 @@ deps:
 # With `make -j2 deps report` nothing is compiled before deps is done.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 $(LIB_OBJECTS) $(PROGRAMS) $(UNIT_TESTS): | deps
-$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard tests/unit/*.c)): | deps
+$(patsubst %.c,$(BUILD)/%.o,$(PROGRAM_SOURCES) $(wildcard data/world/*.c tests/unit/*.c)): | deps
 endif
 
 # ---- tests ---------------------------------------------------------------------------------------
@@ -228,6 +231,8 @@ DATA ?= data/out
 MODEL_PAIRS = $(foreach m,$(MODELS),$(if $(findstring =,$(m)),$(m),large=$(m)))
 ROLES = $(foreach p,$(MODEL_PAIRS),$(firstword $(subst =, ,$(p))))
 model_directory = $(patsubst $(1)=%,%,$(filter $(1)=%,$(MODEL_PAIRS)))
+# A model's name is its directory's; those of data/models are told from their roles.
+model_name = $(patsubst $(abspath data/models)/%,demo-%,$(abspath $(model_directory)))
 # Texts: the files of DATA/text, or of DATA itself; a text's name is its file's, without the suffixes.
 TEXT_DIRECTORY = $(if $(wildcard $(DATA)/text/.),$(DATA)/text,$(DATA))
 TEXT_FILES = $(filter-out %.md %/LICENSE %/README %/MANIFEST,$(shell find -L $(TEXT_DIRECTORY) -maxdepth 1 -type f ! -name '.*' 2>/dev/null | LC_ALL=C sort))
@@ -246,7 +251,7 @@ figure_files = $(foreach s,svg pdf png csv md tex,$(OUT)/$(notdir $(1)).$(s))
 # Many small jobs run best with one thread each; a single one takes all cores.
 threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
 # One line of progress, on a terminal only.
-say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/null | wc -l)" $(words $(RESULTS)) '$(@F)' >&2;
+say = [ ! -t 2 ] || bash reports/progress.sh $(OUT) $(words $(RESULTS)) '$(@F)' >&2;
 
 ifneq ($(filter report bundle from,$(MAKECMDGOALS)),)
 ifdef FROM
@@ -273,6 +278,7 @@ stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
 
 $(OUT)/plan.settings: FORCE
 	@$(call stamp,$@,$(PLAN) $(ROLES) / $(TEXTS) / $(CALIBRATIONS) / $(READERS))
+	@mkdir -p $(OUT)/stamps; echo "$$(date +%s) $$(ls $(OUT)/results 2>/dev/null | wc -l)" >$(OUT)/stamps/started
 
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
 	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' \
@@ -288,7 +294,7 @@ $(ROLES:%=$(OUT)/models/%.source): $(OUT)/models/%.source: FORCE
 
 .SECONDEXPANSION:
 $(ROLES:%=$(OUT)/models/%.kick): $(OUT)/models/%.kick: $(OUT)/models/%.source $(OUT)/stamps/ingest-model $$(wildcard $$(call model_directory,$$*)/*.json $$(call model_directory,$$*)/*.safetensors $$(call model_directory,$$*)/tokenizer.model)
-	@$(say) kick ingest-model -q --role $* --name $(notdir $(abspath $(call model_directory,$*))) $(call model_directory,$*) -o $@
+	@$(say) kick ingest-model -q --role $* --name $(notdir $(call model_name,$*)) $(call model_directory,$*) -o $@
 
 $(TEXTS:%=$(OUT)/data/text-%.source): $(OUT)/data/text-%.source: FORCE
 	@$(call stamp,$@,$(abspath $(call text_file,$*)))
@@ -347,7 +353,10 @@ report: $(REPORT)
 	@echo "  report.html report.pdf report.xlsx    the whole of it: to look at, to print, to calculate with"
 	@echo "  figure-* table-*                      each as svg, pdf, png, csv, md and tex; methods.tex, references.bib"
 	@echo "  report.db results/                    every number, and the records that it comes from"
-	@echo "The paper's claims (claims.txt): $$(sed -E 's/^(holds|fails|cannot tell) .*/\1/' $(OUT)/claims.txt | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g')."
+	@echo "The paper's claims on these models (claims.txt; with their intervals in report.html):"
+	@awk '{cannot = $$1 == "cannot"; v = cannot ? "cannot tell" : $$1; n[v]++; list[v] = list[v] (n[v] > 1 ? ", " : "") $$(cannot ? 3 : 2)} \
+	    END {split("holds,fails,cannot tell", all, ","); for (i = 1; i <= 3; i++) if (all[i] in n) print "  " all[i] " (" n[all[i]] "): " list[all[i]]}' \
+	    $(OUT)/claims.txt | fold -s -w 110 | sed 's/^\([^ ]\)/      \1/'
 
 include reports/bundle.mk
 

@@ -814,7 +814,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "analyze-compare",
-                    .revision = 2,
+                    .revision = 3,
                     .summary = "compare each result with the dense model's, paired",
                     .operand = "",
                     .flags = CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -763,6 +763,9 @@ static int load_request(struct load *l, const json_t *o, const char *name, struc
     const char *id, *judge, *text[2] = {NULL, NULL};
     const json_t *body = json_object_get(o, "body"), *messages = json_object_get(body, "messages");
     sqlite3_stmt *s = l->s[REQUEST];
+    if (json_object_get(o, "doc_id"))
+        return error_set(e, "holds samples of lm-evaluation-harness; kick ingest-tasks makes a task "
+                            "stream of them");
     if (json_get_string(o, "custom_id", &id, e) || json_get_string(body, "model", &judge, e))
         return -1;
     for (size_t i = 0; i < 2; i++)
@@ -957,7 +960,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "analyze-load",
-        .revision = 3,
+        .revision = 4,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
         .flags = CLI_OPERANDS | CLI_TEXT_OUT,

@@ -45,7 +45,7 @@ SELECT v.role, v.model, CASE v.role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN
                    WHEN 'retrieval' THEN CASE r.mode WHEN 'open' THEN 'Open-book QA' ELSE 'Closed-book QA' END END AS capability,
        v.compression, v.method, v.method_label AS series, 100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits,
        c.n, 100 * c.drop_value AS lost_points, 100 * c.low AS lost_low, 100 * c.high AS lost_high,
-       c.flips, 100 * c.flips AS flips_percent, c.right_to_wrong, c.wrong_to_right, c.p_holm, v.id AS variant_id
+       c.flips, 100 * c.flips AS flips_percent, c.right_to_wrong, c.wrong_to_right, c.p_holm, c.result_id, v.id AS variant_id
 FROM comparison AS c JOIN result AS r ON r.id = c.result_id JOIN variant AS v ON v.id = r.variant_id
 JOIN run AS u ON u.variant_id = v.id AND u.first_variant_id = v.id
 JOIN calibration AS k ON k.variant_id = v.id AND k.is_usual

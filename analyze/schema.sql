@@ -5,7 +5,7 @@
 -- a *_percent column (views only) from 0 to 100. NULL means: not applicable, or not finite.
 
 PRAGMA application_id = 1802068843; -- 'kick'
-PRAGMA user_version = 3;            -- raised whenever a reader of the old schema would go wrong
+PRAGMA user_version = 4;            -- raised whenever a reader of the old schema would go wrong
 
 -- One compressed, or dense, model.
 CREATE TABLE variant (
@@ -207,6 +207,13 @@ FROM (SELECT v.id, v.checkpoint_id,
              (SELECT group_concat(json_remove(s.value, '$.options.seed'), ';') FROM json_each(v.steps) AS s) AS seedless
       FROM variant AS v);
 
+-- All results that a number filed under result_id was made of: its runs.
+CREATE VIEW traced AS
+SELECT r.id AS result_id, o.id AS run_result_id, w.seed
+FROM result AS r JOIN run AS u ON u.variant_id = r.variant_id JOIN run AS w ON w.first_variant_id = u.first_variant_id
+JOIN result AS o ON o.variant_id = w.variant_id AND o.task = r.task AND o.mode IS r.mode AND o.judge IS r.judge
+     AND o.data_digest = r.data_digest AND o.definition = r.definition;
+
 -- What every variant scored, runs joined, in percent (but for counts), beside the dense model.
 CREATE VIEW scores AS
 SELECT v.model, v.role,
@@ -222,6 +229,7 @@ SELECT v.model, v.role,
        100 * v.sparsity_target AS sparsity_percent, v.pattern, v.bits, v.group_columns,
        v.bits_per_weight, v.stored_bytes, c.sample_count, c.is_usual,
        s.rule, s.part_kind, s.part, s.run_count, s.item_count, s.interval,
+       CASE WHEN coalesce(r.judge, 'overlap') = 'overlap' THEN 100 ELSE 1 END AS factor, -- shown is factor * mean: percent, or an LLM's own 1 to 10
        s.mean, s.low, s.high, d.mean AS dense_mean, d.low AS dense_low, d.high AS dense_high,
        100 * s.mean AS percent, 100 * s.low AS low_percent, 100 * s.high AS high_percent,
        100 * d.mean AS dense_percent, 100 * d.low AS dense_low_percent, 100 * d.high AS dense_high_percent,
@@ -244,11 +252,12 @@ WITH labelled AS (
     SELECT *, CASE WHEN task = 'factoid' AND rule = 'strict' AND part_kind = 'all' THEN 'Factoid QA'
                    WHEN task = 'choice' AND rule = 'strict' AND part_kind = 'all' AND shots = 0 THEN 'Multiple choice'
                    WHEN task = 'retrieval' AND mode = 'open' AND rule = 'strict' AND part_kind = 'all' THEN 'Open-book QA'
-                   WHEN task = 'summary' AND judge = 'overlap' AND rule = 'coherence' AND part_kind = 'group' AND part = 'large'
+                   WHEN task = 'summary' AND judge = shown AND rule = 'coherence' AND part_kind = 'group' AND part = 'large'
                         THEN 'Long summaries'
-                   WHEN task = 'chat' AND judge = 'overlap' AND rule = 'relevance' AND part_kind = 'all' THEN 'Instructions' END
+                   WHEN task = 'chat' AND judge = shown AND rule = CASE judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END
+                        AND part_kind = 'all' THEN 'Instructions' END
               AS row_label
-    FROM scores WHERE is_usual AND coalesce(group_columns, 0) IN (0, 128)),
+    FROM (SELECT s.*, j.judge AS shown FROM scores AS s LEFT JOIN shown_judge AS j ON j.task = s.task) WHERE is_usual AND coalesce(group_columns, 0) IN (0, 128)),
 compared AS (
     SELECT *, first_value(result_id) OVER (PARTITION BY checkpoint_id, row_label, compression, pattern, bits, sparsity_percent
                                            ORDER BY percent DESC, result_id) AS best_id
@@ -291,7 +300,9 @@ WHERE place = 1;
 -- Whose scores are shown of a task: an LLM judge's, where its verdicts were loaded.
 CREATE VIEW shown_judge AS
 SELECT task, judge,
-       CASE judge WHEN 'overlap' THEN 'the automatic judge (judge-overlap, 0 to 1: repetition and order, support in the source, likelihood under the dense model, facts recalled), since no LLM judge''s answers were loaded'
+       CASE judge WHEN 'overlap' THEN 'Automatic score (0–100)' ELSE 'Score by ' || judge || ' (1–10)' END AS axis,
+       CASE judge WHEN 'overlap' THEN 'of 100' ELSE 'of 10' END AS unit,
+       CASE judge WHEN 'overlap' THEN 'the automatic judge (judge-overlap, from 0 to 1, shown times 100: repetition and order, support in the source, likelihood under the dense model, facts recalled), since no LLM judge''s answers were loaded'
                   ELSE 'the LLM judge ' || judge || ' (1 to 10)' END AS description
 FROM (SELECT task, judge, row_number() OVER (PARTITION BY task ORDER BY judge = 'overlap', judge) AS place
       FROM result WHERE judge IS NOT NULL)

@@ -120,8 +120,10 @@ static int write_bitmask(struct export *x, const struct tensor *t, const struct 
     enum tensor_values values;
     const size_t row = (t->cols + 7) / 8, dims[] = {t->rows, row}, two = 2;
     const int64_t shape[] = {(int64_t)t->rows, (int64_t)t->cols};
+    char base[NAME]; /* "weight" stands in no name of a part */
     size_t kept = 0;
     int result = -1;
+    snprintf(base, sizeof base, "%.*s", (int)(strlen(n->name) - strlen(".weight")), n->name);
     if (t->values == VALUES_INT || n->transposed)
         return error_set(e, "%s: --layout bitmask is for matrices of floats that are not stored "
                             "transposed; use --layout %s", t->name, n->transposed ? "dense" : "packed");
@@ -143,10 +145,10 @@ static int write_bitmask(struct export *x, const struct tensor *t, const struct 
     x->kept += kept;
     x->of += t->rows * t->cols;
     x->wide[values] = true;
-    result = put(x, n->name, "compressed", dtypes[values], 1, &kept, dense, kept * size, e) ||
-                     put(x, n->name, "bitmask", "U8", 2, dims, mask, t->rows * row, e) ||
-                     put(x, n->name, "shape", "I64", 1, &two, shape, sizeof shape, e) ||
-                     put(x, n->name, "row_offsets", "I64", 1, &t->rows, first,
+    result = put(x, base, "compressed", dtypes[values], 1, &kept, dense, kept * size, e) ||
+                     put(x, base, "bitmask", "U8", 2, dims, mask, t->rows * row, e) ||
+                     put(x, base, "shape", "I64", 1, &two, shape, sizeof shape, e) ||
+                     put(x, base, "row_offsets", "I64", 1, &t->rows, first,
                          t->rows * sizeof *first, e)
                  ? -1
                  : 0;

@@ -22,7 +22,7 @@ static bool skips(struct calibrated *c, const char *name)
 
 static int ready(struct calibrated *c, struct calibrated_site *s, struct error *e)
 {
-    return calibrated_factor(c, s, false, e);
+    return calibrated_factor(c, s, false, false, e);
 }
 
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,

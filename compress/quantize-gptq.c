@@ -11,7 +11,7 @@ static bool act_order, static_groups, mse;
 
 static int ready(struct calibrated *c, struct calibrated_site *s, struct error *e)
 {
-    return calibrated_factor(c, s, act_order, e);
+    return calibrated_factor(c, s, gptq_direct((size_t)grid.group, static_groups), act_order, e);
 }
 
 static int compress(struct calibrated *c, struct calibrated_layer *l, struct tensor_store *out,
@@ -61,7 +61,7 @@ static int run(struct cli *c, struct error *e)
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "quantize-gptq",
-                    .revision = 2,
+                    .revision = 3,
                     .summary = "round weights and let the others make up for it (GPTQ)",
                     .operand = "[MODEL]",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY | CLI_TIMINGS,

@@ -8,11 +8,11 @@
 #include "cli.h"
 #include "documents.h"
 #include "json.h"
+#include "kernel.h"
 #include "memory.h"
 #include "output.h"
 #include "pass.h"
 #include "source.h"
-#include "statistics.h"
 #include "stream.h"
 
 enum { ROWS = 64 }; /* positions whose logits are held at a time */
@@ -34,6 +34,7 @@ static struct cli_option options[] = {
 struct work {
     struct cli *cli;
     struct pool *pool;
+    const struct kernels *kernels;
     struct source model, dense;
     struct documents documents;
     struct token_ids text;
@@ -121,7 +122,7 @@ static void compare_row(void *context, size_t i, long thread)
     struct work *w = context;
     const size_t vocab = w->model.model.vocab, ld = panel_size(vocab);
     (void)thread;
-    w->result[i] = statistics_divergence(w->p + i * ld, w->q + i * ld, vocab);
+    w->result[i] = w->kernels->divergence(w->p + i * ld, w->q + i * ld, vocab);
 }
 
 static int window(struct work *w, size_t i, struct sums *s, struct error *e)
@@ -243,9 +244,13 @@ static int run(struct cli *c, struct error *e)
 {
     struct work w = {.cli = c};
     struct output *output = NULL;
+    enum cpu_level level;
     int result = -1;
     if (!data || !dense || !strcmp(dense, "-"))
         return error_usage(e, "-m DENSE, a model file, and -d DATA, a text stream, are needed");
+    if (cpu_choose(&level, e))
+        return -1;
+    w.kernels = kernels_of(level);
     if (pool_new(&w.pool, c->threads, e) || documents_read(&w.documents, data, 0, e) ||
         source_open(&w.model, cli_input(c), w.pool, e) ||
         source_open(&w.dense, dense, w.pool, e) || check(&w, e) || make_windows(&w, e))
@@ -278,7 +283,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "eval-divergence",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "KL, JS and top-1 agreement with the dense model",
                     .operand = "[MODEL]",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,

@@ -359,7 +359,7 @@ int main(int argc, char **argv)
                     .revision = 2,
                     .summary = "read plain jsonl, or lm-evaluation-harness samples, as a task stream",
                     .operand = "[FILE]",
-                    .flags = CLI_OUTPUT,
+                    .flags = CLI_OUTPUT | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

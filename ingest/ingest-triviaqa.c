@@ -6,8 +6,8 @@
  * Items are QuestionId#n: n is the row, from 0, of the question's first pair in the list of
  * question–document pairs over all files (documents of a Web file: its search results; of a
  * Wikipedia file: its entity pages). One item a question; --pairs gives every pair. As in the
- * released LLM-KICK code the evidence of any of them is the question's first entity page ("wiki")
- * and first search result ("web"), each kept to -l characters. */
+ * released LLM-KICK code the evidence of any of them is the question's first entity page ("wiki", in
+ * the order of file names) and first search result ("web"), each kept to -l characters. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,38 +58,59 @@ static int keep(struct work *w, json_t *item, struct error *e)
  */
 
 /* First -l characters of the evidence text of the first page in `list` whose file is there (the
- * release's loader passes over absent ones too); NULL where there is none. */
-static int evidence_text(struct work *w, const char *dir, const char *kind, const json_t *list,
+ * release's loader passes over absent ones too); NULL where there is none. Search results come in
+ * the list's order, their rank; entity pages in the order of their file names. */
+static int evidence_text(struct work *w, const char *dir, bool entity, const json_t *list,
                          json_t **text, struct error *e)
 {
     const json_t *page;
+    const char *best = NULL;
+    char *folder = NULL, *path = NULL;
     size_t i;
+    int result = -1;
     *text = NULL;
     if (!dir || characters == 0)
         return 0;
+    if (!(folder = path_join(dir, entity ? "wikipedia" : "web", e)))
+        return -1;
     json_array_foreach(list, i, page)
     {
-        struct ingest_file f = {0};
         const char *name = ingest_string(page, "Filename", e);
         if (!name)
-            return -1;
-        if (*name == '/' || strstr(name, "..")) /* a data set names nothing outside its folder */
-            return error_set(e, "the evidence file \"%.200s\" is outside the evidence folder", name);
-        char *folder = path_join(dir, kind, e), *path = folder ? path_join(folder, name, e) : NULL;
-        const bool there = path && path_exists(path);
-        int result = !path ? -1 : there ? ingest_file_read(&w->g, &f, path, e) : 0;
-        if (!result && there) {
-            const char *p = (const char *)f.bytes.data;
-            *text = json_stringn(p, pytext_prefix(p, f.bytes.length, (size_t)characters));
+            goto out;
+        if (*name == '/' || strstr(name, "..")) { /* a data set names nothing outside its folder */
+            error_set(e, "the evidence file \"%.200s\" is outside the evidence folder", name);
+            goto out;
         }
-        ingest_file_free(&f);
-        free(path);
-        free(folder);
-        if (result || there)
-            return result;
-        w->absent++;
+        if (best && (!entity || strcmp(name, best) >= 0))
+            continue;
+        char *here = path_join(folder, name, e);
+        if (!here)
+            goto out;
+        if (path_exists(here)) {
+            free(path);
+            path = here;
+            best = name;
+        } else {
+            free(here);
+            w->absent++;
+        }
     }
-    return 0;
+    if (path) {
+        struct ingest_file f = {0};
+        const int got = ingest_file_read(&w->g, &f, path, e);
+        const char *p = (const char *)f.bytes.data;
+        if (!got)
+            *text = json_stringn(p, pytext_prefix(p, f.bytes.length, (size_t)characters));
+        ingest_file_free(&f);
+        if (got)
+            goto out;
+    }
+    result = 0;
+out:
+    free(folder);
+    free(path);
+    return result;
 }
 
 static int question(struct work *w, const json_t *q, bool web, const char *dir, struct error *e)
@@ -108,8 +129,8 @@ static int question(struct work *w, const json_t *q, bool web, const char *dir, 
         goto out;
     if (value && ingest_add(aliases, value, e))
         goto out;
-    if (evidence_text(w, dir, "wikipedia", entity, &wiki, e) ||
-        evidence_text(w, dir, "web", search, &page, e))
+    if (evidence_text(w, dir, true, entity, &wiki, e) ||
+        evidence_text(w, dir, false, search, &page, e))
         goto out;
     normalized = json_object_get(answer, "NormalizedAliases");
     const size_t rows = pairs && documents ? documents : 1;
@@ -381,6 +402,7 @@ static int run(struct cli *c, struct error *e)
     }
     if (ingest_new(&w.g, c, &o, e))
         goto out;
+    w.g.per_byte = INGEST_LIST;
     for (int k = 0; k < count && !full(&w); k++)
         if (read_file(&w, list[k], e))
             goto out;
@@ -404,10 +426,10 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "ingest-triviaqa",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "read TriviaQA as a stream of questions with evidence",
                     .operand = "[FILE...]",
-                    .flags = CLI_OUTPUT | CLI_OPERANDS,
+                    .flags = CLI_OUTPUT | CLI_MEMORY | CLI_OPERANDS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -354,7 +354,7 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
     uint64_t most = measured + held;
     if (r->c->statistic == STATISTIC_HESSIAN) { /* half of it, once it is settled */
         const uint64_t own = hessian_bytes(widest) / 2, factor = factor_bytes(widest);
-        most += r->set.longest * widest * sizeof(float);
+        most += (uint64_t)r->c->cli->threads * hessian_room(r->set.longest);
         most = larger(most, measured / 2 + factor_bytes(m->hidden) / 2 + matrix);
         most = larger(most, larger(own + factor / 2, factor));
         most = larger(most, factor / 2 + matrix);
@@ -545,7 +545,6 @@ static void run_free(struct run *r)
         site_free(&r->site[i]);
     free(r->site);
     free(r->active);
-    free(r->turned);
     for (size_t i = 0; r->cache && i < r->caches; i++)
         cache_free(&r->cache[i]);
     free(r->cache);

@@ -137,7 +137,7 @@ int calibrated_codes(const struct calibrated_layer *l, int bits, size_t groups, 
 
 /* For ready(): the factor of a site's Hessian (with by_diagonal of its columns by descending
  * diagonal, s->order), made once for all that share the input; the Hessian is dropped. */
-int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool by_diagonal,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool direct, bool by_diagonal,
                       struct error *e);
 /* What there is to tell about it, in the layer's note. */
 int calibrated_factor_note(struct calibrated *c, struct calibrated_layer *l, struct error *e);

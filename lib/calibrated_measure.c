@@ -41,16 +41,8 @@ static int add_sample(struct run *r, struct calibrated_site *s, size_t rows, con
     struct squaring work = {s, rows, ldx, x, r->c->statistic == STATISTIC_ABSOLUTE};
     s->samples++;
     s->tokens += rows;
-    if (r->c->statistic == STATISTIC_HESSIAN) {
-        /* One working memory for all sites. */
-        s->hessian.turned = r->turned;
-        s->hessian.room = r->turned_room;
-        const int result = hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
-        r->turned = s->hessian.turned;
-        r->turned_room = s->hessian.room;
-        s->hessian.turned = NULL;
-        return result;
-    }
+    if (r->c->statistic == STATISTIC_HESSIAN)
+        return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
     pool_run(r->c->pool, panel_size(s->cols) / PANEL, squares_panel, &work);
     return 0;
 }
@@ -225,8 +217,5 @@ int measure_block(struct run *r, enum measure what, struct error *e)
                      r->set.count * (layers * (r->c->options->sequential ? 5 : 2) - 1),
                      "samples through a block");
     }
-    free(r->turned);
-    r->turned = NULL;
-    r->turned_room = 0;
     return 0;
 }

@@ -115,16 +115,17 @@ static int sort_columns(struct calibrated_site *s, struct error *e)
     return s->order ? 0 : -1;
 }
 
-int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool by_diagonal,
+int calibrated_factor(struct calibrated *c, struct calibrated_site *s, bool direct, bool by_diagonal,
                       struct error *e)
 {
-    const struct calibrated_options *o = c->options;
+    const struct factor_options o = {.damping = c->options->damping,
+                                     .precision = c->options->f64 ? FACTOR_F64 : FACTOR_AUTO,
+                                     .direct = direct};
     if (s->factor.panel)
         return 0;
     if (by_diagonal && sort_columns(s, e))
         return -1;
-    return factor_take(&s->factor, &s->hessian, s->order, o->damping,
-                       o->f64 ? FACTOR_F64 : FACTOR_AUTO, c->kernels, c->pool, e);
+    return factor_take(&s->factor, &s->hessian, s->order, &o, c->kernels, c->pool, e);
 }
 
 int calibrated_factor_note(struct calibrated *c, struct calibrated_layer *l, struct error *e)

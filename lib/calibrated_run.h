@@ -61,8 +61,6 @@ struct run {
     size_t sites;
     struct calibrated_site *site; /* (sites) */
     bool *active;                 /* (sites) */
-    float *turned;                /* hessian_add()'s working memory */
-    size_t turned_room;
     size_t step;   /* every step-th token is a probe */
     uint64_t work; /* samples that went through a block, for the progress */
 

@@ -23,6 +23,7 @@
 #define PANEL_GAP 12.0
 #define LABEL_STEP 8.6 /* between direct labels */
 #define MARKER 4.4
+#define PANEL_MIN 84.0 /* width of a plot */
 
 #define INK 0x222222u
 #define AXIS 0x555555u
@@ -49,7 +50,8 @@ struct chart {
     size_t lines;      /* of panels, in each row */
     size_t *label_in;  /* panel where a series is labelled; FIGURE_NONE: nowhere */
     size_t base_in;    /* the same for the dense rule */
-    bool legend;
+    bool legend, base_legend; /* names of series, and the dense rule, stand above the panels */
+    double base;              /* its value, where all panels have the same */
     double plot_height;
     struct scale y; /* of the current row */
 };
@@ -194,22 +196,35 @@ static struct scale scale_x(const struct chart *c, size_t p)
 
 /* ---- layout ------------------------------------------------------------------------------------ */
 
-/* Is the dense rule labelled here? Once in a row of panels, and wherever it stands elsewhere. */
-static bool base_labelled(const struct chart *c, size_t row, size_t p)
+enum base { BASE_NONE, BASE_BESIDE, BASE_ABOVE };
+
+/* Where the dense rule of a panel is labelled: once in a row of panels beside the rule, where the
+ * series are, and above the panel wherever it stands elsewhere. */
+static enum base base_label(const struct chart *c, size_t row, size_t p)
 {
     double here = figure_base(c->f, row, p)->value;
-    if (c->place[p].empty || !isfinite(here))
-        return false;
-    return p == c->base_in || here != figure_base(c->f, row, c->base_in)->value;
+    if (c->place[p].empty || c->base_legend || !isfinite(here))
+        return BASE_NONE;
+    if (p == c->base_in)
+        return c->legend ? BASE_ABOVE : BASE_BESIDE;
+    return here != figure_base(c->f, row, c->base_in)->value ? BASE_ABOVE : BASE_NONE;
 }
 
-/* Label text of the dense rule, with its value. */
-static const char *base_text(const struct chart *c, size_t row, size_t p, char *out, size_t n)
+/* Label text of a dense rule, with its value. */
+static const char *base_text(const struct chart *c, double value, char *out, size_t n)
 {
     char number[SCALE_TEXT];
-    snprintf(out, n, "%s %s", c->f->baseline_label,
-             scale_number(figure_base(c->f, row, p)->value, 3, number));
+    snprintf(out, n, "%s %s", c->f->baseline_label, scale_number(value, 3, number));
     return out;
+}
+
+/* What the label above a panel takes of its title's line. */
+static double base_width(struct chart *c, size_t row, size_t p)
+{
+    char text[120];
+    return base_label(c, row, p) == BASE_ABOVE
+               ? 6 + width_of(c, base_text(c, figure_base(c->f, row, p)->value, text, sizeof text), TICK_SIZE, false)
+               : 0;
 }
 
 /* Which panel labels which series: the first with lines, else the first at all. */
@@ -230,11 +245,24 @@ static void place_labels(struct chart *c)
                 c->label_in[s] = l->panel;
         }
     }
-    size_t most = 0;
+    size_t most = 0, panels = 0;
+    double widest = 0;
+    c->base = NAN;
+    c->base_legend = f->baseline != FIGURE_NONE;
     for (size_t p = 0; p < f->panels; p++) {
         size_t n = 0;
+        panels += !c->place[p].empty;
         for (size_t s = 0; s < f->series_count; s++)
-            n += c->label_in[s] == p && *f->series[s];
+            if (c->label_in[s] == p && *f->series[s]) {
+                n++;
+                widest = fmax(widest, width_of(c, f->series[s], LABEL_SIZE, false));
+            }
+        for (size_t r = 0; r < f->rows; r++) {
+            double here = figure_base(f, r, p)->value;
+            if (isfinite(here) && isfinite(c->base) && here != c->base)
+                c->base_legend = false;
+            c->base = isfinite(here) ? here : c->base;
+        }
         if (n && c->base_in == FIGURE_NONE)
             c->base_in = p;
         most = n > most ? n : most;
@@ -242,8 +270,10 @@ static void place_labels(struct chart *c)
     for (size_t p = 0; p < f->panels && c->base_in == FIGURE_NONE; p++)
         if (!c->place[p].empty)
             c->base_in = p;
-    c->legend = f->kind == FIGURE_POINTS || most >= LABELS_MAX ||
+    /* Beside three panels and more, long names would leave them no width. */
+    c->legend = f->kind == FIGURE_POINTS || most >= LABELS_MAX || (panels > 2 && widest > PANEL_MIN / 2) ||
                 (double)(most + 1) * LABEL_STEP > c->plot_height;
+    c->base_legend = c->base_legend && c->legend && isfinite(c->base);
 }
 
 static double gutter_of(struct chart *c, size_t p)
@@ -255,8 +285,8 @@ static double gutter_of(struct chart *c, size_t p)
             w = fmax(w, width_of(c, f->series[s], LABEL_SIZE, false));
     char text[120];
     for (size_t r = 0; r < f->rows; r++)
-        if (base_labelled(c, r, p))
-            w = fmax(w, width_of(c, base_text(c, r, p, text, sizeof text), LABEL_SIZE, false));
+        if (base_label(c, r, p) == BASE_BESIDE)
+            w = fmax(w, width_of(c, base_text(c, figure_base(c->f, r, p)->value, text, sizeof text), LABEL_SIZE, false));
     return w > 0 ? fmin(w, 0.35 * c->width) + 13 : 0;
 }
 
@@ -281,7 +311,7 @@ static void size_panel(struct chart *c, size_t p)
     const struct figure_panel *panel = &c->f->panel[p];
     struct place *at = &c->place[p];
     at->gutter = gutter_of(c, p);
-    at->minimum = 84;
+    at->minimum = PANEL_MIN;
     at->weight = fmin(fmax((double)at->distinct, 5), 12);
     if (panel->x.category) {
         double w = 16;
@@ -291,8 +321,11 @@ static void size_panel(struct chart *c, size_t p)
         at->weight = 0.6 * (double)panel->categories;
     }
     at->minimum = fmax(at->minimum, width_of(c, panel->x.label, LABEL_SIZE, false));
-    at->minimum =
-        fmax(at->minimum, width_of(c, panel->title, TITLE_SIZE, true) - at->gutter);
+    double above = 0;
+    for (size_t r = 0; r < c->f->rows; r++)
+        above = fmax(above, base_width(c, r, p));
+    at->minimum = fmax(at->minimum, width_of(c, panel->title, TITLE_SIZE, true) +
+                                        (above > 0 ? above : -at->gutter));
     at->minimum = fmin(at->minimum, c->width - c->axis - at->gutter - MARGIN);
 }
 
@@ -381,10 +414,11 @@ struct mark {
     bool shown, beyond, above;
 };
 
-/* Sideways shift of a series among those in a panel of categories. */
+/* Sideways shift of a series among those in a panel of categories; none where no category has two. */
 static double dodge(const struct chart *c, size_t row, size_t p, size_t series)
 {
     size_t n = 0, mine = 0;
+    bool used[64] = {false}, apart = true;
     for (size_t i = 0; i < c->f->lines; i++) {
         const struct figure_line *l = &c->f->line[i];
         if (l->row != row || l->panel != p)
@@ -392,13 +426,28 @@ static double dodge(const struct chart *c, size_t row, size_t p, size_t series)
         if (l->series == series)
             mine = n;
         n++;
+        for (size_t j = 0; j < l->count && apart; j++) {
+            size_t k = (size_t)l->point[j].x;
+            apart = k < sizeof used && !used[k];
+            if (apart)
+                used[k] = true;
+        }
     }
     double slot = c->place[p].width / (double)c->f->panel[p].categories;
-    double step = n > 1 ? fmin(7, 0.75 * slot / (double)n) : 0;
+    double step = n > 1 && !apart ? fmin(7, 0.75 * slot / (double)n) : 0;
     return step * ((double)mine - 0.5 * (double)(n - 1));
 }
 
-static int draw_band(struct chart *c, const struct mark *m, size_t n, uint32_t color)
+/* Bands of many series lie over each other: all of them together may hide no more than four would. */
+static double band_alpha(const struct chart *c, const struct figure_line *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->f->lines; i++)
+        n += c->f->line[i].row == l->row && c->f->line[i].panel == l->panel;
+    return n > 4 ? 0.13 * 4 / (double)n : 0.13;
+}
+
+static int draw_band(struct chart *c, const struct mark *m, size_t n, uint32_t color, double alpha)
 {
     int rc = 0;
     struct draw_point *p = memory_new(2 * n, sizeof *p, "a band", c->e);
@@ -415,7 +464,7 @@ static int draw_band(struct chart *c, const struct mark *m, size_t n, uint32_t c
             p[2 * k - 1 - j] = (struct draw_point){m[i - k + j].x, m[i - k + j].low};
         }
         if (k > 1)
-            rc = draw_polygon(c->d, p, 2 * k, color, 0.13, c->e);
+            rc = draw_polygon(c->d, p, 2 * k, color, alpha, c->e);
         else if (k == 1)
             rc = bar(c, m[i - 1].x, m[i - 1].low, m[i - 1].x, m[i - 1].high, color);
         k = 0;
@@ -466,7 +515,7 @@ static int draw_series(struct chart *c, const struct figure_line *l, const struc
         m[i].above = q->y > c->y.max;
     }
     if (under && lines && !c->f->bars) {
-        if (draw_band(c, m, n, style.color))
+        if (draw_band(c, m, n, style.color, band_alpha(c, l)))
             goto out;
     } else if (under) {
         for (size_t i = 0; i < n; i++) {
@@ -556,9 +605,9 @@ static int draw_labels(struct chart *c, size_t row, size_t p, const struct scale
     size_t n = 0;
     char dense[120];
     double right = at->left + at->width;
-    if (base_labelled(c, row, p)) {
+    if (base_label(c, row, p) == BASE_BESIDE) {
         double y = place_y(c, figure_base(f, row, p)->value);
-        label[n++] = (struct label){.text = base_text(c, row, p, dense, sizeof dense),
+        label[n++] = (struct label){.text = base_text(c, figure_base(f, row, p)->value, dense, sizeof dense),
                                     .from_x = right, .from_y = y, .color = INK};
     }
     for (size_t i = 0; i < f->lines && !c->legend && n < LABELS_MAX; i++) {
@@ -777,29 +826,33 @@ static int draw_panel(struct chart *c, size_t row, size_t p, double top)
     return at->gutter > 0 ? draw_labels(c, row, p, &sx, top) : 0;
 }
 
-/* Swatches and names in lines across the page; *y moves below them. */
+/* Swatches and names in lines across the page; *y moves below them. The last may be the dense rule. */
 static int draw_legend(struct chart *c, double *y)
 {
     const struct figure *f = c->f;
     double x = c->axis;
     bool any = false;
-    for (size_t s = 0; s < f->series_count; s++) {
-        if (c->label_in[s] == FIGURE_NONE || !*f->series[s])
+    char dense[120];
+    for (size_t s = 0; s <= f->series_count; s++) {
+        bool base = s == f->series_count;
+        if (base ? !c->base_legend : c->label_in[s] == FIGURE_NONE || !*f->series[s])
             continue;
-        struct chart_style style = chart_style(s);
-        double w = fmin(width_of(c, f->series[s], LABEL_SIZE, false), c->width - c->axis - 20);
+        struct chart_style style = base ? (struct chart_style){.color = INK, .text = INK, .dash = DRAW_DASHED}
+                                        : chart_style(s);
+        const char *name = base ? base_text(c, c->base, dense, sizeof dense) : f->series[s];
+        double w = fmin(width_of(c, name, LABEL_SIZE, false), c->width - c->axis - 20);
         if (any && x + 18 + w > c->width - MARGIN) {
             x = c->axis;
             *y += LABEL_SIZE + 4;
         }
         double middle = *y + draw_cap_height(LABEL_SIZE) / 2;
-        if (f->kind == FIGURE_LINES) {
+        if (f->kind == FIGURE_LINES || base) {
             struct draw_point q[2] = {{x, middle}, {x + 14, middle}};
-            if (draw_line(c->d, q, 2, (struct draw_stroke){style.color, 1, 1.2, style.dash}, c->e))
+            if (draw_line(c->d, q, 2, (struct draw_stroke){style.color, 1, base ? 0.8 : 1.2, style.dash}, c->e))
                 return -1;
         }
-        if (draw_marker(c->d, x + 7, middle, style.shape, MARKER, false, style.color, c->e) ||
-            text_fit(c, x + 18, middle, f->series[s], w + 0.1,
+        if ((!base && draw_marker(c->d, x + 7, middle, style.shape, MARKER, false, style.color, c->e)) ||
+            text_fit(c, x + 18, middle, name, w + 0.1,
                      font(LABEL_SIZE, style.text, DRAW_LEFT, DRAW_MIDDLE)))
             return -1;
         x += 18 + w + 12;
@@ -816,7 +869,8 @@ static int draw_line_of_panels(struct chart *c, size_t row, size_t line, double 
     const struct figure *f = c->f;
     bool wrapped = c->lines > 1;
     bool titled = wrapped || row == 0, labelled = wrapped || row + 1 == f->rows;
-    double deepest = 0, title = 0, below = 0;
+    double deepest = 0, title = 0, below = 0, above = 0;
+    char text[120];
     for (size_t p = 0; p < f->panels; p++) {
         if (c->place[p].empty || c->place[p].line != line)
             continue;
@@ -826,9 +880,11 @@ static int draw_line_of_panels(struct chart *c, size_t row, size_t line, double 
             title = TITLE_SIZE + 5;
         if (*f->panel[p].x.label)
             below = LABEL_SIZE + 6;
+        double start = c->place[p].left + c->place[p].width - base_width(c, row, p);
+        if (base_label(c, row, p) == BASE_ABOVE && start < c->axis + width_of(c, f->row[row], TITLE_SIZE, false))
+            above = TICK_SIZE + 4; /* beside the heading of the row there is no room */
     }
-    if (titled)
-        *y += title;
+    *y += titled && title > 0 ? title : above;
     double top = *y, bottom = top + c->plot_height;
     measure_y(c, row);
     c->y.from = bottom;
@@ -843,8 +899,13 @@ static int draw_line_of_panels(struct chart *c, size_t row, size_t line, double 
         bold.bold = true;
         struct scale sx = scale_x(c, p);
         if ((titled && *f->panel[p].title &&
-             text_fit(c, at->left, top - 6, f->panel[p].title, at->width + at->gutter, bold)) ||
+             text_fit(c, at->left, top - 6, f->panel[p].title, at->width + at->gutter - base_width(c, row, p),
+                      bold)) ||
             draw_x_axis(c, p, &sx, bottom, deepest, labelled) || draw_panel(c, row, p, top))
+            return -1;
+        if (base_label(c, row, p) == BASE_ABOVE &&
+            text_fit(c, at->left + at->width, top - 6, base_text(c, figure_base(c->f, row, p)->value, text, sizeof text), at->width,
+                     font(TICK_SIZE, INK, DRAW_RIGHT, DRAW_BASELINE)))
             return -1;
     }
     *y = bottom + (labelled ? deepest + below + 3 : 8);

@@ -208,9 +208,14 @@ static int columns_parse(struct figure *f, json_t *list, struct error *e)
         bool found = false;
         for (size_t j = 0; j < described; j++)
             found = found || f->column[j].column == k;
-        if (!found)
-            f->column[f->columns++] = (struct figure_column){
-                .column = k, .label = t->name[k], .unit = "", .description = "", .decimals = -1};
+        if (found)
+            continue;
+        size_t n = strlen(t->name[k]), id = strlen("result_id");
+        bool aside = n >= id && !strcmp(t->name[k] + n - id, "result_id");
+        f->column[f->columns++] = (struct figure_column){
+            .column = k, .unit = "", .decimals = -1, .aside = aside,
+            .label = strcmp(t->name[k], "result_id") ? t->name[k] : "Result id",
+            .description = aside ? "Key of the result that the row comes from (of several runs, the first)" : ""};
     }
     return 0;
 }
@@ -244,7 +249,7 @@ static int pivot_parse(struct figure *f, struct error *e)
     p->columns = FIGURE_NONE;
     if (!o)
         return 0;
-    if (only_keys(o, "table", "rows|columns|value|low|high|best", e) ||
+    if (only_keys(o, "table", "rows|columns|value|low|high|best|bold", e) ||
         keys_parse(&p->rows, t, o, "table", "rows", e) ||
         column_of(t, o, "table", "columns", true, &p->columns, e) ||
         column_of(t, o, "table", "value", true, &p->value, e) ||
@@ -252,6 +257,7 @@ static int pivot_parse(struct figure *f, struct error *e)
         column_of(t, o, "table", "high", false, &p->high, e) ||
         column_of(t, o, "table", "best", false, &p->best, e))
         return -1;
+    p->bold = json_get_string_or(o, "bold", "the best of its like, and what the paired test does not tell apart from it");
     if (!p->rows.count)
         return error_set(e, "table: \"rows\" names no column");
     if ((p->low == FIGURE_NONE) != (p->high == FIGURE_NONE))
@@ -615,13 +621,13 @@ static char *fill(const char *text, const struct table *t, struct error *e)
         const char *close = strstr(open, "}}");
         char name[64], number[64];
         if (!close || (size_t)(close - open - 2) >= sizeof name) {
-            error_set(e, "caption.md: \"{{\" without \"}}\"");
+            error_set(e, "\"{{\" without \"}}\"");
             goto fail;
         }
         snprintf(name, sizeof name, "%.*s", (int)(close - open - 2), open + 2);
         size_t column = table_find(t, name);
         if (column == t->columns) {
-            error_set(e, "caption.md: {{%s}} is no column of caption.sql", name);
+            error_set(e, "{{%s}} is no column of caption.sql", name);
             goto fail;
         }
         struct cell none = {.type = CELL_NULL};
@@ -665,27 +671,45 @@ out:
     return rc;
 }
 
+/* Fills the texts of figure.json, whose labels may depend on the data as its caption does. */
+static int fill_json(json_t *json, const struct table *t, struct error *e)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+    if (json_is_string(json) && strstr(json_string_value(json), "{{")) {
+        char *text = fill(json_string_value(json), t, e);
+        int rc = !text ? -1 : json_string_set(json, text) ? error_set(e, "out of memory") : 0;
+        free(text);
+        return rc;
+    }
+    json_object_foreach(json, key, value) {
+        if (fill_json(value, t, e))
+            return -1;
+    }
+    json_array_foreach(json, i, value) {
+        if (fill_json(value, t, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* The row of caption.sql, into figure.json and the caption. */
 static int caption_read(struct figure *f, const char *folder, sqlite3 *db, struct error *e)
 {
     struct table t = {0};
-    size_t n;
+    size_t n = 0;
     int rc = -1;
     char *text = NULL;
     char *path = path_join(folder, "caption.md", e), *query = path_join(folder, "caption.sql", e);
-    if (!path || !query)
-        goto out;
-    if (!path_exists(path)) {
-        f->caption = strdup("");
-        rc = f->caption ? 0 : error_set(e, "out of memory");
-        goto out;
-    }
-    if (file_read(path, FILE_MAX, &text, &n, e))
+    if (!path || !query || (path_exists(query) && folder_query(&t, folder, query, db, "caption.sql", e)) ||
+        fill_json(f->json, &t, e) || (path_exists(path) && file_read(path, FILE_MAX, &text, &n, e)))
         goto out;
     while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
         text[--n] = 0;
-    if (path_exists(query) && folder_query(&t, folder, query, db, "caption.sql", e))
-        goto out;
-    f->caption = fill(text, &t, e);
+    f->caption = fill(text ? text : "", &t, e);
+    if (!f->caption)
+        error_prefix(e, "caption.md");
     rc = f->caption ? 0 : -1;
 out:
     table_free(&t);
@@ -726,7 +750,7 @@ int figure_load(struct figure **out, const char *folder, sqlite3 *db, struct err
                   e) ||
         folder_query(&f->table, folder, query, db, query, e))
         goto out;
-    if (describe(f, e) || (f->kind < FIGURE_TABLE && sort_out(own, e)) || caption_read(f, folder, db, e) || empty_say(f, e)) {
+    if (caption_read(f, folder, db, e) || describe(f, e) || (f->kind < FIGURE_TABLE && sort_out(own, e)) || empty_say(f, e)) {
         error_prefix(e, "%s", description);
         goto out;
     }
@@ -845,7 +869,7 @@ bool figure_numeric(const struct figure *f, size_t column)
 
 bool figure_visible(const struct figure *f, const struct figure_column *c)
 {
-    for (size_t r = 0; r < f->table.rows && !c->hidden; r++)
+    for (size_t r = 0; r < f->table.rows && !c->hidden && !c->aside; r++)
         if (table_cell(&f->table, r, c->column)->type != CELL_NULL)
             return true;
     return false;

@@ -42,6 +42,7 @@ struct figure_column {
     const char *label, *unit, *description;
     int decimals; /* -1: as many as there are */
     bool hidden;  /* in tables */
+    bool aside;   /* in csv and workbook only: the result that a row comes from */
 };
 
 struct figure_point {
@@ -71,6 +72,7 @@ struct figure_keys {
 struct figure_pivot {
     struct figure_keys rows;
     size_t columns, value, low, high, best; /* columns FIGURE_NONE: tables are not folded */
+    const char *bold;                       /* what bold says */
 };
 
 struct figure {

@@ -7,10 +7,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 1.5 * 2^52: adding it rounds to an integer, which then stands in the low bits. */
-static const double SHIFT = 0x1.8p52;
-/* ln 2 = HIGH + LOW; HIGH has 11 zero bits at its end, so that k * HIGH is exact. */
-static const double LN2_HIGH = 0x1.62e42fefa38p-1, LN2_LOW = 0x1.ef35793c7673p-45;
+static const double SHIFT = FMATH_SHIFT, LN2_HIGH = FMATH_LN2_TOP, LN2_LOW = FMATH_LN2_REST;
+const double fmath_exp_terms[FMATH_EXP_TERMS] = {
+    1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
+    1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
+    1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,        0.5};
+const double fmath_log_terms[FMATH_LOG_TERMS] = {
+    1.0 / 27.0, 1.0 / 25.0, 1.0 / 23.0, 1.0 / 21.0, 1.0 / 19.0, 1.0 / 17.0, 1.0 / 15.0,
+    1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0,  1.0 / 7.0,  1.0 / 5.0,  1.0 / 3.0};
 
 static uint64_t to_bits(double x)
 {
@@ -37,27 +41,18 @@ static double exp_parts(double x, double low)
 {
     if (x != x)
         return x;
-    if (x > 709.79)
+    if (x > FMATH_EXP_MAX)
         return INFINITY;
-    if (x < -745.2)
+    if (x < FMATH_EXP_MIN)
         return 0;
-    const double n = fma(x, 0x1.71547652b82fep+0, SHIFT) - SHIFT;
+    const double n = fma(x, FMATH_1_LN2, SHIFT) - SHIFT;
     const double high = fma(-n, LN2_HIGH, x); /* exact */
     const double rest = fma(-n, LN2_LOW, low);
     const double r = high + rest;
     const double lost = (high - r) + rest;
-    double p = 1.0 / 6227020800.0; /* 1/13! */
-    p = fma(p, r, 1.0 / 479001600.0);
-    p = fma(p, r, 1.0 / 39916800.0);
-    p = fma(p, r, 1.0 / 3628800.0);
-    p = fma(p, r, 1.0 / 362880.0);
-    p = fma(p, r, 1.0 / 40320.0);
-    p = fma(p, r, 1.0 / 5040.0);
-    p = fma(p, r, 1.0 / 720.0);
-    p = fma(p, r, 1.0 / 120.0);
-    p = fma(p, r, 1.0 / 24.0);
-    p = fma(p, r, 1.0 / 6.0);
-    p = fma(p, r, 0.5);
+    double p = fmath_exp_terms[0];
+    for (int i = 1; i < FMATH_EXP_TERMS; i++)
+        p = fma(p, r, fmath_exp_terms[i]);
     /* e^(r + lost) = 1 + r + (r^2 p + lost), the last two far smaller */
     p = 1.0 + (r + fma(r * r, p, lost));
     /* In two steps, as 2^1024 and 2^-1074 are out of range for one. */
@@ -82,7 +77,7 @@ static void log_parts(double x, double *high, double *low)
     uint64_t bits = to_bits(x);
     k += (int)(bits >> 52) - 1023;
     double m = from_bits((bits & 0xfffffffffffff) | 0x3ff0000000000000);
-    if (m > 0x1.6a09e667f3bcdp+0) {
+    if (m > FMATH_SQRT2) {
         m *= 0.5;
         k++;
     }
@@ -92,19 +87,9 @@ static void log_parts(double x, double *high, double *low)
     const double f = top / bottom;
     const double f_low = fma(-f, bottom_low, fma(-f, bottom, top)) / bottom;
     const double s = f * f;
-    double p = 1.0 / 27.0;
-    p = fma(p, s, 1.0 / 25.0);
-    p = fma(p, s, 1.0 / 23.0);
-    p = fma(p, s, 1.0 / 21.0);
-    p = fma(p, s, 1.0 / 19.0);
-    p = fma(p, s, 1.0 / 17.0);
-    p = fma(p, s, 1.0 / 15.0);
-    p = fma(p, s, 1.0 / 13.0);
-    p = fma(p, s, 1.0 / 11.0);
-    p = fma(p, s, 1.0 / 9.0);
-    p = fma(p, s, 1.0 / 7.0);
-    p = fma(p, s, 1.0 / 5.0);
-    p = fma(p, s, 1.0 / 3.0);
+    double p = fmath_log_terms[0];
+    for (int i = 1; i < FMATH_LOG_TERMS; i++)
+        p = fma(p, s, fmath_log_terms[i]);
     const double a = k * LN2_HIGH, b = 2.0 * f; /* |a| > |b| or a == 0 */
     const double sum = a + b;
     const double lost = (a - sum) + b;

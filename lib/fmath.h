@@ -11,6 +11,19 @@ double fmath_sin(double x); /* NaN where |x| >= 2^30 */
 double fmath_cos(double x);
 double fmath_pow(double x, double y); /* x > 0 */
 
+/* What exp and log are made of, for the vector kernels that do the same operations. */
+#define FMATH_SHIFT 0x1.8p52 /* 1.5 * 2^52: adding it rounds to an integer, in the low bits */
+#define FMATH_1_LN2 0x1.71547652b82fep+0
+/* ln 2 = TOP + REST; TOP has 11 zero bits at its end, so that k * TOP is exact. */
+#define FMATH_LN2_TOP 0x1.62e42fefa38p-1
+#define FMATH_LN2_REST 0x1.ef35793c7673p-45
+#define FMATH_SQRT2 0x1.6a09e667f3bcdp+0
+#define FMATH_EXP_MIN -745.2 /* below, exp is 0 */
+#define FMATH_EXP_MAX 709.79 /* above, infinite */
+enum { FMATH_EXP_TERMS = 12, FMATH_LOG_TERMS = 13 };
+extern const double fmath_exp_terms[FMATH_EXP_TERMS]; /* 1/13! … 1/2! */
+extern const double fmath_log_terms[FMATH_LOG_TERMS]; /* 1/27, 1/25 … 1/3 */
+
 /* f32 exp; what is below 2^-126 becomes 0. The vector kernels do the same operations in the same
  * order, so their lanes have these bits; the constants are here for them. */
 float fmath_expf(float x);

@@ -365,7 +365,7 @@ static int set_entry(struct gguf_model *m, const struct gguf_architecture *a,
     to->rank = t->rank;
     to->rows = t->rows;
     memcpy(to->shape, t->shape, sizeof to->shape);
-    if (part) { /* (experts, rows, cols) */
+    if (part && strstr(t->name, "_exps.")) { /* (experts, rows, cols); else a matrix for each */
         if (t->rank != 3 || t->shape[0] != m->model.experts)
             return error_set(e, "tensor %s: does not hold %zu experts", t->name, m->model.experts);
         to->rank = 2;
@@ -394,6 +394,21 @@ static int set_entry(struct gguf_model *m, const struct gguf_architecture *a,
     return 0;
 }
 
+/* The entry of this name, NULL: there is none. */
+static const struct gguf_entry **find_sorted(const struct gguf_entry **sorted, size_t count,
+                                             const char *name)
+{
+    const struct gguf_entry key = {.name = name}, *like = &key;
+    return count ? bsearch(&like, sorted, count, sizeof *sorted, by_name) : NULL;
+}
+
+/* Files of before April 2024 have a matrix for each expert: "blk.#.ffn_up.EXPERT.weight". */
+static void old_expert_name(const char *name, size_t expert, char *out, size_t n)
+{
+    const char *end = strstr(name, "_exps.weight");
+    snprintf(out, n, "%.*s.%zu.weight", end ? (int)(end - name) : 0, name, expert);
+}
+
 /* Each tensor of the model, where the file has it; what the model does not have is refused. */
 static int add_entries(struct gguf_model *m, const struct gguf_architecture *a, struct error *e)
 {
@@ -415,15 +430,15 @@ static int add_entries(struct gguf_model *m, const struct gguf_architecture *a, 
         struct gguf_model_entry *to = &m->entry[m->count];
         enum model_role role;
         size_t layer;
-        char name[64];
+        char name[64], old[64];
         model_tensor_at(&m->model, i, &role, &layer, to->name, sizeof to->name);
         const char *pattern = gguf_role_name(a, &m->model, role);
         if (!pattern)
             continue;
         gguf_name_put(pattern, layer, name, sizeof name);
-        const struct gguf_entry key = {.name = name}, *like = &key;
-        const struct gguf_entry **found =
-            count ? bsearch(&like, sorted, count, sizeof *sorted, by_name) : NULL;
+        old_expert_name(name, model_tensor_expert(to->name), old, sizeof old);
+        const struct gguf_entry **found = find_sorted(sorted, count, name);
+        found = found ? found : find_sorted(sorted, count, old);
         if (!found)
             continue;
         used[found - sorted] = true;
@@ -480,6 +495,10 @@ int gguf_model_open(struct gguf_model *m, const char *path, struct error *e)
     const struct gguf_value *name = gguf_find(m->file, "general.architecture");
     if (!is_text(name))
         return error_set(e, "%s: its metadata has no general.architecture", path);
+    int64_t parts;
+    if (gguf_integer(gguf_find(m->file, "split.count"), 0, &parts) && parts > 1)
+        return error_set(e, "%s: is one of %lld parts of a model; join them with llama.cpp's "
+                            "gguf-split --merge", path, (long long)parts);
     const struct gguf_architecture *a = find_architecture(m->file, name->string->text, e);
     if (!a || make_config(m, a, e) || add_entries(m, a, e))
         return error_prefix(e, "%s", path);

@@ -9,6 +9,7 @@
 #include "sweep.h"
 
 struct grids {
+    const struct kernels *kernels;
     struct gptq *g;
     const float *w;
     size_t ld, cols, group;
@@ -20,7 +21,7 @@ static void row_grids(void *context, size_t r, long thread)
     (void)thread;
     for (size_t i = 0, c = 0; c < j->cols; i++, c += j->group) {
         const size_t n = j->cols - c < j->group ? j->cols - c : j->group;
-        quantize_grid_search(j->w + r * j->ld + c, n, j->g->bits, j->g->symmetric, j->g->mse,
+        quantize_grid_search(j->kernels, j->w + r * j->ld + c, n, j->g->bits, j->g->symmetric, j->g->mse,
                              &j->g->scale[r * j->g->groups + i], &j->g->zero[r * j->g->groups + i]);
     }
 }
@@ -81,13 +82,19 @@ out:
     return result;
 }
 
+bool gptq_direct(size_t group, bool static_groups)
+{
+    enum { MOST = 1024 };
+    return static_groups || group <= MOST;
+}
+
 int gptq_run(struct gptq *g, float *w, size_t rows, size_t cols, const struct factor *factor,
              const uint32_t *order, const struct kernels *k, struct pool *pool, struct error *e)
 {
     const size_t ld = sweep_stride(cols);
     const size_t group = g->group == 0 || g->group > cols ? cols : g->group;
     const bool given = group == cols || g->static_groups;
-    struct grids grids = {g, w, ld, cols, group};
+    struct grids grids = {k, g, w, ld, cols, group};
     uint32_t *grid_of = NULL;
     int result = -1;
     g->groups = (cols + group - 1) / group;

@@ -26,6 +26,10 @@ struct gptq {
     int32_t *g_idx;  /* (cols): the group of a column; NULL where it is column / group */
 };
 
+/* The form of the factor that is faster: direct, but for grids of so many columns that are found on the
+ * way that what that takes outweighs it. */
+bool gptq_direct(size_t group, bool static_groups);
+
 /* w (rows, sweep_stride(cols)) becomes the quantized weights. factor: of the columns in `order`
  * (NULL: as they are). Dead columns are cleared here: grids of whole rows are taken before. */
 int gptq_run(struct gptq *g, float *w, size_t rows, size_t cols, const struct factor *factor,

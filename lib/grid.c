@@ -166,7 +166,7 @@ static int fold(struct grid *g, const struct figure *f, struct error *e)
         const char *s = figure_text(head, table_cell(&f->table, column[i], head->column), text,
                                     sizeof text);
         snprintf(label, sizeof label, "%s%s%s", s, *head->unit ? " " : "", head->unit);
-        if (column_set(&g->column[keys + i], label, "", value->description, true, e))
+        if (column_set(&g->column[keys + i], label, "", value->description, figure_numeric(f, p->value), e))
             goto out;
     }
     for (size_t r = 0; r < f->table.rows; r++) {

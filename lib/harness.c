@@ -94,8 +94,8 @@ static int summary_add(json_t *summary, const json_t *metrics, struct error *e)
     char name[256];
     json_object_foreach((json_t *)metrics, key, value)
     {
-        if (!json_is_number(value) && !json_is_null(value))
-            continue; /* alias, "N/A" */
+        if ((!json_is_number(value) && !json_is_null(value)) || !strcmp(key, "sample_len"))
+            continue; /* alias, "N/A"; a count */
         metric_parts(key, name, sizeof name, &filter);
         if (!strcmp(name, "nll_mean_stderr")) /* as a perplexity's summary has it */
             snprintf(name, sizeof name, "stderr");
@@ -124,9 +124,9 @@ static int task_read(json_t *list, const json_t *root, const char *task, const j
     json_t *name = model_name(root), *step = model_step(root), *model = NULL, *header = NULL;
     json_t *summary = json_object(), *entry = NULL;
     json_t *definition = json_pack(
-        "{s:s, s:O*, s:O*, s:O*}", "source", "lm-evaluation-harness", "version",
+        "{s:s, s:O*, s:O*, s:O*, s:O*}", "source", "lm-evaluation-harness", "version",
         of_task(root, "versions", task), "shots", of_task(root, "n-shot", task), "config",
-        of_task(root, "configs", task));
+        of_task(root, "configs", task), "subtasks", of_task(root, "group_subtasks", task));
     json_t *n = json_object_get(of_task(root, "n-samples", task), "effective");
     const char *hash = json_get_string_or(json_object_get(root, "task_hashes"), task, NULL);
     int result = -1;
@@ -307,11 +307,16 @@ static int put_task(json_t *root, const char *task, const struct table *t, size_
     const struct cell *shots = table_cell(t, row, SHOTS), *revision = table_cell(t, row, REVISION);
     const double n = cell_number(table_cell(t, row, COUNT));
     json_t *definition = json_loads(text_at(t, row, DEFINITION), 0, NULL);
+    json_t *version = json_object_get(definition, "version"); /* of a harness task */
+    json_t *subtasks = json_object_get(definition, "subtasks");
     if (!definition || json_set(definition, "dataset_name", json_string(text_at(t, row, DATA)), e) ||
         json_set(definition, "result_id", json_string(text_at(t, row, RESULT)), e) ||
         json_set(object_at(object_at(root, "results"), task), "alias", json_string(task), e) ||
         json_set(object_at(root, "configs"), task, json_incref(definition), e) ||
-        json_set(object_at(root, "versions"), task, json_integer(revision->integer), e) ||
+        json_set(object_at(root, "versions"), task,
+                 version ? json_incref(version) : json_integer(revision->integer), e) ||
+        (subtasks &&
+         json_set(object_at(root, "group_subtasks"), task, json_incref(subtasks), e)) ||
         json_set(object_at(root, "n-shot"), task, json_integer(shots->integer), e) ||
         (isfinite(n) && json_set(object_at(root, "n-samples"), task,
                                  json_pack("{s:I, s:I}", "original", (json_int_t)n, "effective",

@@ -14,8 +14,10 @@ enum {
     PANELS = TILE / PANEL,
     K_BLOCK = 256, /* 16 KiB of a panel */
     SUM_TILE = 192, /* of sums of products: the larger, the less is read again and again */
+    SUM_TILES = 8,
     STRIP = 48,
     FEW = 512,     /* up to so many columns double precision costs next to nothing */
+    SQUARE = 64,   /* of a matrix that is turned */
 };
 
 /* ---- accumulation ------------------------------------------------------------------------------
@@ -37,7 +39,6 @@ void hessian_free(struct hessian *h)
 {
     free(h->sum);
     free(h->settled);
-    free(h->turned);
     *h = (struct hessian){0};
 }
 
@@ -46,25 +47,33 @@ size_t hessian_bytes(size_t n)
     return triangle(n) * sizeof(double);
 }
 
+/* Rows a power of two apart would share a few sets of the caches. */
+static size_t turned_stride(size_t rows)
+{
+    return panel_size(rows) + PANEL;
+}
+
+size_t hessian_room(size_t rows)
+{
+    return SUM_TILE * turned_stride(rows) * sizeof(float);
+}
+
 struct adding {
     struct hessian *h;
     const struct kernels *k;
     size_t rows;
     const float *x;
     size_t ldx;
-    float *turned; /* (n rounded up, ldt) */
+    float *turned; /* (threads, SUM_TILE, ldt): columns of x as rows */
     size_t ldt;
 };
 
 /* A panel of x, its columns as rows, in squares of four. */
-static void turn_panel(void *context, size_t p, long thread)
+static void turn_panel(const struct adding *a, size_t p, float *to)
 {
     typedef float quad __attribute__((vector_size(16)));
-    const struct adding *a = context;
     const size_t n = a->h->n - p * PANEL < PANEL ? a->h->n - p * PANEL : PANEL;
-    float *to = a->turned + p * PANEL * a->ldt;
     size_t t = 0;
-    (void)thread;
     for (; n == PANEL && t + 4 <= a->rows; t += 4)
         for (size_t j = 0; j < PANEL; j += 4) {
             quad x[4], y[4];
@@ -86,29 +95,11 @@ static void turn_panel(void *context, size_t p, long thread)
             to[j * a->ldt + t] = j < n ? a->x[t * a->ldx + p * PANEL + j] : 0;
 }
 
-/* Tile number i of the lower triangle, rows first: which row and column tile. */
-static void tile_place(size_t i, size_t *row, size_t *column)
+/* A tile; one on the diagonal is done in strips, each as far as it has to be. turned: its rows. */
+static void add_tile(const struct adding *a, size_t row, size_t column, const float *turned)
 {
-    size_t r = (size_t)((sqrt(8.0 * (double)i + 1) - 1) / 2);
-    while (triangle(r) > i)
-        r--;
-    while (triangle(r + 1) <= i)
-        r++;
-    *row = r;
-    *column = i - triangle(r);
-}
-
-/* A tile on the diagonal is done in strips, each as far as it has to be. */
-static void add_tile(void *context, size_t i, long thread)
-{
-    const struct adding *a = context;
     struct hessian *h = a->h;
-    size_t row, column;
     float panel[SUM_TILE / PANEL * K_BLOCK * PANEL], sum[SUM_TILE * SUM_TILE];
-    (void)thread;
-    tile_place(i, &row, &column);
-    row *= SUM_TILE;
-    column *= SUM_TILE;
     const size_t n = panel_size(h->n), rows = n - row < SUM_TILE ? n - row : SUM_TILE;
     const size_t panels = (n - column < SUM_TILE ? n - column : SUM_TILE) / PANEL;
     const size_t strip = row == column ? STRIP : SUM_TILE;
@@ -123,9 +114,8 @@ static void add_tile(void *context, size_t i, long thread)
         for (size_t r = 0; r < rows; r += strip) {
             const size_t height = rows - r < strip ? rows - r : strip;
             const size_t wide = row == column ? (r + height + PANEL - 1) / PANEL : panels;
-            a->k->product[PANEL_F32](height, wide, length, a->turned + (row + r) * a->ldt + t,
-                                     a->ldt, panel, K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE,
-                                     NULL, t > 0);
+            a->k->product[PANEL_F32](height, wide, length, turned + r * a->ldt + t, a->ldt, panel,
+                                     K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE, NULL, t > 0);
         }
     }
     for (size_t r = row; r < row + rows && r < h->n; r++) {
@@ -137,23 +127,39 @@ static void add_tile(void *context, size_t i, long thread)
     }
 }
 
+static size_t tiles_together(size_t row)
+{
+    return row / SUM_TILES + 1;
+}
+
+/* Up to SUM_TILES tiles of a row of tiles, which take its transposed columns together; the last rows,
+ * which have most, first. */
+static void add_tiles(void *context, size_t i, long thread)
+{
+    const struct adding *a = context;
+    const size_t n = panel_size(a->h->n);
+    float *turned = a->turned + (size_t)thread * SUM_TILE * a->ldt;
+    size_t row = (n - 1) / SUM_TILE;
+    for (; i >= tiles_together(row); row--)
+        i -= tiles_together(row);
+    for (size_t p = 0; p < SUM_TILE / PANEL && row * SUM_TILE + p * PANEL < n; p++)
+        turn_panel(a, row * SUM_TILE / PANEL + p, turned + p * PANEL * a->ldt);
+    for (size_t c = i * SUM_TILES; c <= row && c < (i + 1) * SUM_TILES; c++)
+        add_tile(a, row * SUM_TILE, c * SUM_TILE, turned);
+}
+
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
                 const float *x, size_t ldx, struct error *e)
 {
-    /* Rows a power of two apart would share a few sets of the caches. */
-    struct adding a = {h, k, rows, x, ldx, NULL, panel_size(rows) + PANEL};
-    const size_t n = panel_size(h->n), tiles = (n + SUM_TILE - 1) / SUM_TILE;
-    if (h->room < n * a.ldt) {
-        free(h->turned);
-        h->room = 0;
-        h->turned = memory_new(n, a.ldt * sizeof *h->turned, "a calibration sample", e);
-        if (!h->turned)
-            return -1;
-        h->room = n * a.ldt;
-    }
-    a.turned = h->turned;
-    pool_run(pool, n / PANEL, turn_panel, &a);
-    pool_run(pool, triangle(tiles), add_tile, &a);
+    struct adding a = {h, k, rows, x, ldx, NULL, turned_stride(rows)};
+    size_t parts = 0;
+    a.turned = memory_new((size_t)pool_threads(pool), hessian_room(rows), "a calibration sample", e);
+    if (!a.turned)
+        return -1;
+    for (size_t row = 0; row * SUM_TILE < h->n; row++)
+        parts += tiles_together(row);
+    pool_run(pool, parts, add_tiles, &a);
+    free(a.turned);
     h->samples++;
     return 0;
 }
@@ -369,17 +375,77 @@ struct filling {
     size_t ld;
 };
 
-static void fill_row(void *context, size_t r, long thread)
+/* Rows of the reversed matrix, in squares: the columns of H are their rows. */
+static void fill_rows(void *context, size_t block, long thread)
 {
     const struct filling *f = context;
+    const struct source_matrix *s = f->s;
+    const bool plain = s->h->settled && !s->order && s->h->n == s->padded;
+    const size_t row = block * SQUARE, end = s->padded - row < SQUARE ? s->padded : row + SQUARE;
     (void)thread;
-    for (size_t c = 0; c <= r; c++)
-        f->a[r * f->ld + c] = (float)entry(f->s, r, c);
+    for (size_t column = 0; column < end; column += SQUARE)
+        for (size_t c = column; c < column + SQUARE && c < end; c++) {
+            const size_t j = s->padded - 1 - c;
+            const float *h = plain ? s->h->settled + triangle(j) + s->padded - 1 : NULL;
+            size_t r = row > c ? row : c;
+            if (r == c) {
+                f->a[r * f->ld + c] = (float)entry(s, r, c);
+                r++;
+            }
+            for (; r < end; r++)
+                f->a[r * f->ld + c] = plain ? *(h - r) : (float)entry(s, r, c);
+        }
+}
+
+/* The columns of L divided by their diagonal, reversed and in panels. */
+struct turning {
+    const float *l; /* (n, ld); or */
+    const double *wide;
+    size_t n, ld;
+    float *panel; /* (n / PANEL, n, PANEL) */
+};
+
+static void turn_rows(void *context, size_t block, long thread)
+{
+    const struct turning *t = context;
+    const size_t first = block * SQUARE, last = t->n - first < SQUARE ? t->n : first + SQUARE;
+    (void)thread;
+    for (size_t p = first / PANEL; p < t->n / PANEL; p++) {
+        double d[PANEL];
+        for (size_t q = 0; q < PANEL; q++) {
+            const size_t c = t->n - 1 - p * PANEL - q;
+            d[q] = t->wide ? t->wide[c * t->ld + c] : (double)t->l[c * t->ld + c];
+        }
+        for (size_t i = first; i < last && i < (p + 1) * PANEL; i++) {
+            const size_t at = (t->n - 1 - i) * t->ld + t->n - 1 - p * PANEL;
+            float *to = t->panel + (p * t->n + i) * PANEL;
+            for (size_t q = i > p * PANEL ? i - p * PANEL : 0; q < PANEL; q++)
+                to[q] = t->wide ? (float)(t->wide[at - q] / d[q]) : t->l[at - q] / (float)d[q];
+        }
+    }
+}
+
+/* From the inverse of L of the reversed matrix to U: rows, columns and lanes turn around. */
+static void reverse(struct factor *f)
+{
+    typedef float quad __attribute__((vector_size(16)));
+    const size_t n = f->padded * f->padded; /* a multiple of 256 */
+    for (size_t i = 0; i < n / 2; i += 4) {
+        quad a, b;
+        memcpy(&a, f->panel + i, sizeof a);
+        memcpy(&b, f->panel + n - 4 - i, sizeof b);
+        a = __builtin_shufflevector(a, a, 3, 2, 1, 0);
+        b = __builtin_shufflevector(b, b, 3, 2, 1, 0);
+        memcpy(f->panel + i, &b, sizeof b);
+        memcpy(f->panel + n - 4 - i, &a, sizeof a);
+    }
+    for (size_t i = 0; i < f->padded; i++)
+        f->diagonal[i] = f->panel[(i / PANEL * f->padded + i) * PANEL + i % PANEL];
 }
 
 /* 1: done; 0: not positive definite; -1: an error. spent: the matrix's Hessian, of which nothing more is
- * needed once L is there; or NULL. *m (padded, padded) is made. */
-static int factor_f32(float **m, const struct source_matrix *s, struct hessian *spent,
+ * needed once L is there; or NULL. The factor's panel is made. */
+static int factor_f32(struct factor *to, const struct source_matrix *s, struct hessian *spent,
                       const struct kernels *k, struct pool *pool, struct error *e)
 {
     struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL};
@@ -389,17 +455,24 @@ static int factor_f32(float **m, const struct source_matrix *s, struct hessian *
     f.panel = memory_new(PANELS, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
     if (!f.a || !f.inverse || !f.panel)
         goto out;
-    pool_run(pool, f.n, fill_row, &(struct filling){s, f.a, f.ld});
+    pool_run(pool, (f.n + SQUARE - 1) / SQUARE, fill_rows, &(struct filling){s, f.a, f.ld});
     if (!cholesky(&f)) {
         result = 0;
         goto out;
     }
     if (spent)
         hessian_free(spent);
-    if (!(f.m = memory_new(f.n, f.n * sizeof *f.m, "a Hessian's factor", e)))
+    if (!(to->panel = f.m = memory_new(f.n, f.n * sizeof *f.m, "a Hessian's factor", e)))
         goto out;
-    invert(&f);
-    *m = f.m;
+    if (to->direct) {
+        pool_run(pool, (f.n + SQUARE - 1) / SQUARE, turn_rows,
+                 &(struct turning){.l = f.a, .n = f.n, .ld = f.ld, .panel = f.m});
+        for (size_t i = 0; i < f.n; i++)
+            to->diagonal[i] = 1 / f.a[(f.n - 1 - i) * (f.ld + 1)];
+    } else {
+        invert(&f);
+        reverse(to);
+    }
     result = 1;
 out:
     free(f.a);
@@ -449,14 +522,14 @@ static void double_column(void *context, size_t c, long thread)
         d->m[(c / PANEL * n + r) * PANEL + c % PANEL] = (float)t[r];
 }
 
-static int factor_f64(float **m, const struct source_matrix *s, struct pool *pool, struct error *e)
+static int factor_f64(struct factor *to, const struct source_matrix *s, struct pool *pool,
+                      struct error *e)
 {
     const size_t n = s->padded;
     struct doubles d = {.n = n};
     int result = -1;
     d.l = memory_new(n, n * sizeof *d.l, "a Hessian's factor in f64", e);
-    d.t = memory_new(n, n * sizeof *d.t, "a Hessian's factor in f64", e);
-    if (!d.l || !d.t)
+    if (!d.l)
         goto out;
     for (size_t r = 0; r < n; r++)
         for (size_t c = 0; c <= r; c++)
@@ -471,10 +544,19 @@ static int factor_f64(float **m, const struct source_matrix *s, struct pool *poo
         row[d.at] = sqrt(pivot);
         pool_run(n - d.at < 256 ? NULL : pool, n - d.at - 1, double_row, &d);
     }
-    if (!(d.m = memory_new(n, n * sizeof *d.m, "a Hessian's factor", e)))
+    if (!(to->panel = d.m = memory_new(n, n * sizeof *d.m, "a Hessian's factor", e)))
         goto out;
-    pool_run(pool, n, double_column, &d);
-    *m = d.m;
+    if (to->direct) {
+        pool_run(pool, (n + SQUARE - 1) / SQUARE, turn_rows,
+                 &(struct turning){.wide = d.l, .n = n, .ld = n, .panel = d.m});
+        for (size_t i = 0; i < n; i++)
+            to->diagonal[i] = (float)(1 / d.l[(n - 1 - i) * (n + 1)]);
+    } else {
+        if (!(d.t = memory_new(n, n * sizeof *d.t, "a Hessian's factor in f64", e)))
+            goto out;
+        pool_run(pool, n, double_column, &d);
+        reverse(to);
+    }
     result = 1;
 out:
     free(d.l);
@@ -482,22 +564,13 @@ out:
     return result;
 }
 
-static void reverse(float *x, size_t n)
-{
-    for (size_t i = 0; i < n / 2; i++) {
-        const float t = x[i];
-        x[i] = x[n - 1 - i];
-        x[n - 1 - i] = t;
-    }
-}
-
 /* spent: h, or NULL where it has to stay. */
 static int make_factor(struct factor *f, const struct hessian *h, struct hessian *spent,
-                       const uint32_t *order, double damping, enum factor_precision precision,
+                       const uint32_t *order, const struct factor_options *o,
                        const struct kernels *k, struct pool *pool, struct error *e)
 {
     const size_t n = h->n, padded = panel_size(n);
-    *f = (struct factor){.n = n, .padded = padded, .damping = damping};
+    *f = (struct factor){.n = n, .padded = padded, .direct = o->direct, .damping = o->damping};
     struct source_matrix s = {.h = h, .order = order, .padded = padded};
     f->dead = memory_new(n, 1, "a Hessian's factor", e);
     f->diagonal = memory_new(padded, sizeof *f->diagonal, "a Hessian's factor", e);
@@ -519,10 +592,10 @@ static int make_factor(struct factor *f, const struct hessian *h, struct hessian
     for (;;) {
         int done = 0;
         s.damp = f->damping * mean;
-        if (precision == FACTOR_F32 || (precision == FACTOR_AUTO && n > FEW))
-            done = factor_f32(&f->panel, &s, spent, k, pool, e);
+        if (o->precision == FACTOR_F32 || (o->precision == FACTOR_AUTO && n > FEW))
+            done = factor_f32(f, &s, spent, k, pool, e);
         if (done == 0) {
-            done = factor_f64(&f->panel, &s, pool, e);
+            done = factor_f64(f, &s, pool, e);
             f->f64 = true;
         }
         if (done < 0)
@@ -537,28 +610,24 @@ static int make_factor(struct factor *f, const struct hessian *h, struct hessian
         f->damping = f->damping > 0 ? f->damping * 10 : 0.001;
         f->damping = f->damping > 1 ? 1 : f->damping;
     }
-    /* From the inverse of L of the reversed matrix to U: rows, columns and lanes turn around. */
-    reverse(f->panel, padded * padded);
-    for (size_t i = 0; i < padded; i++)
-        f->diagonal[i] = f->panel[(i / PANEL * padded + i) * PANEL + i % PANEL];
     return 0;
 fail:
     factor_free(f);
     return -1;
 }
 
-int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
-               enum factor_precision precision, const struct kernels *k, struct pool *pool,
+int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
+               const struct factor_options *o, const struct kernels *k, struct pool *pool,
                struct error *e)
 {
-    return make_factor(f, h, NULL, order, damping, precision, k, pool, e);
+    return make_factor(f, h, NULL, order, o, k, pool, e);
 }
 
-int factor_take(struct factor *f, struct hessian *h, const uint32_t *order, double damping,
-                enum factor_precision precision, const struct kernels *k, struct pool *pool,
+int factor_take(struct factor *f, struct hessian *h, const uint32_t *order,
+                const struct factor_options *o, const struct kernels *k, struct pool *pool,
                 struct error *e)
 {
-    const int result = make_factor(f, h, h, order, damping, precision, k, pool, e);
+    const int result = make_factor(f, h, h, order, o, k, pool, e);
     hessian_free(h);
     return result;
 }

@@ -4,7 +4,8 @@
  *   H^-1 = U^T U, U upper triangular                               (Frantar, Alistarh 2022, 2023)
  *
  * U comes straight from H: with the columns in reverse order H = L L^T (Cholesky), and U is the
- * inverse of L, reversed again: 2n^3/3 operations, where inverting H first takes 4n^3/3.
+ * inverse of L, reversed again: 2n^3/3 operations, where inverting H first takes 4n^3/3. What is done
+ * with U can be done with U^-1, which is L reversed: n^3/3 operations (sweep.h).
  *
  * Exact: an entry of X^T X is one chain over the tokens of a sample (kernel.h); samples are added
  * in order in f64. All other products are chains too. Threads take tiles, never tokens. */
@@ -24,8 +25,6 @@ struct hessian {
     double *sum;    /* lower triangle, row i at i (i + 1) / 2: sums of X^T X */
     float *settled; /* instead of sum, after hessian_settle(): H itself */
     size_t samples; /* N */
-    float *turned;  /* working memory of hessian_add(): a sample, transposed */
-    size_t room;    /* floats of it */
 };
 
 int hessian_new(struct hessian *h, size_t n, struct error *e);
@@ -44,8 +43,10 @@ void hessian_settle(struct hessian *h);
 /* Entry (i, j) as the released code has it, in f32. */
 float hessian_at(const struct hessian *h, size_t i, size_t j);
 
-/* Bytes of a Hessian of n columns; of a factor while it is made. */
+/* Bytes of a Hessian of n columns; for each thread while a sample of so many rows is added; of a factor
+ * while it is made. */
 size_t hessian_bytes(size_t n);
+size_t hessian_room(size_t rows);
 size_t factor_bytes(size_t n);
 
 enum factor_precision {
@@ -54,9 +55,17 @@ enum factor_precision {
     FACTOR_F32, /* f32 first for any size */
 };
 
+struct factor_options {
+    double damping; /* at least; where H is then not positive definite it grows tenfold, up to 1 */
+    enum factor_precision precision;
+    bool direct; /* the form of U^-1, without inverting it */
+};
+
 struct factor {
     size_t n, padded; /* padded: n rounded up to 16; what is beyond n is the identity */
-    float *panel;     /* U, columns in panels: U_ij at ((j / 16) * padded + i) * 16 + j % 16 */
+    bool direct;
+    float *panel;     /* U, columns in panels: U_ij at ((j / 16) * padded + i) * 16 + j % 16;
+                       * direct: T = U^-1, T_ij / T_jj for i <= j */
     float *diagonal;  /* (padded) U_ii */
     uint8_t *dead;    /* (n) columns whose inputs are all zero; their H_ii was set to 1 */
     size_t dead_count;
@@ -64,14 +73,13 @@ struct factor {
     bool f64;       /* made in double precision */
 };
 
-/* The factor of H, its columns in `order` (n column numbers; NULL: as they are), damped by at least
- * `damping`: where H is then not positive definite the damping grows tenfold, up to 1. */
-int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order, double damping,
-               enum factor_precision precision, const struct kernels *k, struct pool *pool,
+/* The factor of H, its columns in `order` (n column numbers; NULL: as they are). */
+int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,
+               const struct factor_options *o, const struct kernels *k, struct pool *pool,
                struct error *e);
 /* The same, and frees h as soon as it is of no more use, also after an error. */
-int factor_take(struct factor *f, struct hessian *h, const uint32_t *order, double damping,
-                enum factor_precision precision, const struct kernels *k, struct pool *pool,
+int factor_take(struct factor *f, struct hessian *h, const uint32_t *order,
+                const struct factor_options *o, const struct kernels *k, struct pool *pool,
                 struct error *e);
 void factor_free(struct factor *f);
 

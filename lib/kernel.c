@@ -64,6 +64,7 @@ static void fill(void)
     FILL(codes);
     FILL(maximum);
     FILL(sum_exp);
+    FILL(divergence);
 #undef FILL
 }
 #endif

@@ -85,6 +85,13 @@ struct group_terms {
 };
 enum code_layout { CODE_NIBBLES, CODE_BYTES, CODE_LAYOUTS };
 
+/* KL(p|q) = sum p ln(p/q), KL(q|p), JS = KL(p|m)/2 + KL(q|m)/2 with m = (p + q)/2, in nats; whether
+ * both have the same largest (the first of equals). */
+struct divergence {
+    double kl_pq, kl_qp, js;
+    bool agree;
+};
+
 struct kernels {
     enum cpu_level level;
     kernel_product *product[KERNEL_TYPES]; /* by enum panel_type */
@@ -162,6 +169,8 @@ struct kernels {
     void (*codes)(const float *x, size_t n, float scale, float zero, float top, uint8_t *out);
     /* Sum of (double)exp(x[i] - shift) in lanes of double. */
     double (*sum_exp)(const float *x, size_t n, float shift);
+    /* Of the softmax of two rows of n >= 1 finite logits, in double. */
+    struct divergence (*divergence)(const float *p, const float *q, size_t n);
 };
 
 /* Kernels of a level; where a level has none of its own, those of the level below. */

@@ -8,6 +8,7 @@
 
 #include "fmath.h"
 #include "kernel_compact.h"
+#include "kernel_divergence.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -709,6 +710,7 @@ const struct kernels kernels_avx2 = {
     .codes = codes_avx2,
     .maximum = maximum_avx2,
     .sum_exp = sum_exp_avx2,
+    .divergence = divergence_avx2,
     .expand = {NULL, expand_f16_avx2, expand_bf16_avx2},
     KERNELS_COMPACT(avx2),
 };

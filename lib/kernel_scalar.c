@@ -7,6 +7,7 @@
 
 #include "fmath.h"
 #include "kernel_compact.h"
+#include "kernel_divergence.h"
 #include "tensor.h"
 
 static float widened(enum panel_type type, const void *w, size_t i)
@@ -304,6 +305,7 @@ const struct kernels kernels_scalar = {
     .codes = codes_scalar,
     .maximum = maximum_scalar,
     .sum_exp = sum_exp_scalar,
+    .divergence = divergence_scalar,
     .expand = {NULL, expand_f16_scalar, expand_bf16_scalar},
     KERNELS_COMPACT(scalar),
 };

@@ -19,9 +19,9 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
 {
     size_t n = 0;
     void *p = NULL;
-    if (size_multiply(count, size, &n) && n <= SIZE_MAX - LARGE)
-        p = aligned_alloc(n < LARGE ? 64 : LARGE_PAGE, (n + 127) / 64 * 64);
-    if (!p) {
+    /* aligned_alloc() wants whole large pages */
+    if (!size_multiply(count, size, &n) || n > SIZE_MAX - LARGE ||
+        posix_memalign(&p, n < LARGE ? 64 : LARGE_PAGE, (n + 127) / 64 * 64)) {
         error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
         return NULL;
     }

@@ -850,6 +850,15 @@ size_t model_role_size(const struct model *m, enum model_role role)
     return d[0] == NONE ? 0 : dimension_size(m, d[0]) * dimension_size(m, d[1]);
 }
 
+size_t model_largest(const struct model *m)
+{
+    size_t most = m->vocab * m->width;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (model_has_role(m, (enum model_role)role) && model_role_size(m, (enum model_role)role) > most)
+            most = model_role_size(m, (enum model_role)role);
+    return most;
+}
+
 bool model_role_is_projection(enum model_role role)
 {
     switch (role) {

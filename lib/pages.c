@@ -223,14 +223,15 @@ int pages_drawing(struct pages *p, const struct drawing *d, struct error *e)
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
-static int rule(struct pages *p, double y, double width, struct error *e)
+static int rule(struct pages *p, double y, double length, double width, struct error *e)
 {
-    struct draw_point q[2] = {{p->margin, y}, {p->width - p->margin, y}};
+    struct draw_point q[2] = {{p->margin, y}, {p->margin + length, y}};
     return draw_line(current(p), q, 2, (struct draw_stroke){INK, 1, width, DRAW_SOLID}, e);
 }
 
-/* Natural widths where they fit; otherwise the wide columns share what the narrow ones leave. */
-static void share_widths(double *want, size_t n, double available)
+/* Natural widths and a little more where they fit; otherwise the wide columns share what the narrow ones
+ * leave. Returns the width of all with the gaps between them. */
+static double share_widths(double *want, size_t n, double available)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -242,50 +243,78 @@ static void share_widths(double *want, size_t n, double available)
             sum += want[i];
         }
     }
+    double more = fmin(fmax(available - sum, 0) / (double)n, COLUMN_GAP);
+    for (size_t i = 0; i < n; i++)
+        want[i] += more;
+    return sum + more * (double)n + COLUMN_GAP * (double)(n - 1);
+}
+
+/* The cells of a row as lines; *most: of the cell with most. */
+static int row_wrap(struct pages *p, const struct pages_table *t, size_t row, const double *width,
+                    struct lines *l, size_t *most, struct error *e)
+{
+    struct draw_font font = {.size = TABLE_SIZE};
+    *most = 1;
+    for (size_t i = 0; i < t->columns; i++) {
+        size_t at = row * t->columns + i;
+        font.bold = row == 0 || (t->bold && t->bold[at]);
+        if (wrap(p, t->text[at], width[i], &font, &l[i], e))
+            return -1;
+        *most = l[i].count > *most ? l[i].count : *most;
+    }
+    return 0;
 }
 
 static int row_draw(struct pages *p, const struct pages_table *t, size_t row, const double *width,
-                    struct error *e)
+                    const struct lines *l, size_t most, struct error *e)
 {
-    struct draw_font font = {.size = TABLE_SIZE, .color = INK, .bold = row == 0, .down = DRAW_TOP};
-    struct lines *l = memory_new(t->columns, sizeof *l, "a table", e);
-    size_t most = 1;
-    int rc = l ? 0 : -1;
-    for (size_t i = 0; i < t->columns && !rc; i++) {
-        size_t at = row * t->columns + i;
-        font.bold = row == 0 || (t->bold && t->bold[at]);
-        rc = wrap(p, t->text[at], width[i], &font, &l[i], e);
-        most = l[i].count > most ? l[i].count : most;
-    }
-    rc = rc || pages_need(p, (double)most * TABLE_SIZE * LEADING, e);
+    struct draw_font font = {.size = TABLE_SIZE, .color = INK, .down = DRAW_TOP};
     double x = p->margin;
-    for (size_t i = 0; i < t->columns && !rc; i++) {
+    for (size_t i = 0; i < t->columns; i++) {
         font.bold = row == 0 || (t->bold && t->bold[row * t->columns + i]);
         font.across = t->right[i] ? DRAW_RIGHT : DRAW_LEFT;
         /* The head stands at the foot of its row. */
         size_t skip = row == 0 ? most - l[i].count : 0;
-        for (size_t k = 0; k < l[i].count && !rc; k++)
-            rc = line_draw(p, x + (t->right[i] ? width[i] : 0),
-                           p->y + (double)(k + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e);
+        for (size_t k = 0; k < l[i].count; k++)
+            if (line_draw(p, x + (t->right[i] ? width[i] : 0),
+                          p->y + (double)(k + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e))
+                return -1;
         x += width[i] + COLUMN_GAP;
     }
     p->y += (double)most * TABLE_SIZE * LEADING;
-    for (size_t i = 0; l && i < t->columns; i++)
-        lines_free(&l[i]);
-    free(l);
-    return rc ? -1 : 0;
+    return 0;
 }
 
-static int head_draw(struct pages *p, const struct pages_table *t, const double *width,
+static int row_put(struct pages *p, const struct pages_table *t, size_t row, const double *width, double length,
+                   struct error *e);
+
+static int head_draw(struct pages *p, const struct pages_table *t, const double *width, double length,
                      struct error *e)
 {
-    if (rule(p, p->y, 0.8, e))
+    if (rule(p, p->y, length, 0.8, e))
         return -1;
     p->y += 3;
-    if (row_draw(p, t, 0, width, e) || rule(p, p->y + 0.5, 0.5, e))
+    if (row_put(p, t, 0, width, length, e) || rule(p, p->y + 0.5, length, 0.5, e))
         return -1;
     p->y += 4;
     return 0;
+}
+
+/* A row, on the next page under another head where this one has no room for it. */
+static int row_put(struct pages *p, const struct pages_table *t, size_t row, const double *width, double length,
+                   struct error *e)
+{
+    struct lines *l = memory_new(t->columns, sizeof *l, "a table", e);
+    size_t most = 1, before = p->count;
+    int rc = l ? row_wrap(p, t, row, width, l, &most, e) : -1;
+    rc = rc || (row && pages_need(p, (double)most * TABLE_SIZE * LEADING, e)) ? -1 : 0;
+    if (!rc && p->count > before)
+        rc = head_draw(p, t, width, length, e);
+    rc = rc || row_draw(p, t, row, width, l, most, e) ? -1 : 0;
+    for (size_t i = 0; l && i < t->columns; i++)
+        lines_free(&l[i]);
+    free(l);
+    return rc;
 }
 
 int pages_table(struct pages *p, const struct pages_table *t, struct error *e)
@@ -299,16 +328,16 @@ int pages_table(struct pages *p, const struct pages_table *t, struct error *e)
         width[i % t->columns] = fmax(width[i % t->columns],
                                      ceil(draw_text_width(current(p), t->text[i], &font)) + 1);
     }
-    share_widths(width, t->columns, pages_width(p) - COLUMN_GAP * (double)(t->columns - 1));
-    int rc = pages_need(p, 5 * TABLE_SIZE * LEADING, e) || head_draw(p, t, width, e);
+    double length =
+        share_widths(width, t->columns, pages_width(p) - COLUMN_GAP * (double)(t->columns - 1));
+    int rc = pages_need(p, 5 * TABLE_SIZE * LEADING, e) || head_draw(p, t, width, length, e);
     for (size_t r = 1; r < t->rows && !rc; r++) {
-        size_t before = p->count;
-        rc = pages_need(p, 1.2 * TABLE_SIZE * LEADING, e);
-        if (!rc && p->count > before)
-            rc = head_draw(p, t, width, e);
-        rc = rc || row_draw(p, t, r, width, e);
+        const char *const *text = t->text + r * t->columns;
+        if (t->grouped && r > 1 && strcmp(text[0], text[-(ptrdiff_t)t->columns]))
+            p->y += 3;
+        rc = row_put(p, t, r, width, length, e);
     }
-    rc = rc || rule(p, p->y + 1.5, 0.8, e);
+    rc = rc || rule(p, p->y + 1.5, length, 0.8, e);
     p->y += 4;
     free(width);
     return rc ? -1 : 0;
@@ -333,8 +362,13 @@ int pages_figure_table(struct pages *p, const struct figure *f, struct error *e)
                              : grid_heading(&g->column[column], text, sizeof text));
         rc = list[i] ? 0 : error_set(e, "out of memory for a table");
     }
-    struct pages_table t = {(const char *const *)list, right, bold, g->rows + 1, g->columns};
+    struct pages_table t = {(const char *const *)list, right, bold, g->rows + 1, g->columns, g->folded};
     rc = rc || !g->columns ? rc : pages_table(p, &t, e);
+    if (!rc && g->starred) {
+        snprintf(text, sizeof text, "Bold: %s.", f->pivot.bold);
+        pages_space(p, 3);
+        rc = pages_text(p, text, (struct draw_font){.size = TABLE_SIZE, .color = SOFT, .italic = true}, e);
+    }
     for (size_t i = 0; list && i < n; i++)
         free(list[i]);
     free(list);
@@ -381,7 +415,7 @@ int pages_samples(struct pages *p, const struct figure *f, struct error *e)
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
             const struct cell *cell = table_cell(&f->table, r, c->column);
-            if (c->hidden || figure_has(&f->head, c->column))
+            if (c->hidden || c->aside || figure_has(&f->head, c->column))
                 continue;
             bool side = figure_has(&f->side, c->column);
             if (cell->type == CELL_NULL && !side)

@@ -35,6 +35,7 @@ struct pages_table {
     const char *const *text;
     const bool *right, *bold; /* right: of each column; bold: of each text, or NULL */
     size_t rows, columns;
+    bool grouped; /* a little space parts rows that differ in the first column */
 };
 int pages_table(struct pages *p, const struct pages_table *t, struct error *e);
 

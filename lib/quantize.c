@@ -33,16 +33,16 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
     grid_of(low, high, bits, symmetric, scale, zero);
 }
 
-void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bool mse,
-                          float *scale, uint8_t *zero)
+void quantize_grid_search(const struct kernels *k, const float *w, size_t n, int bits,
+                          bool symmetric, bool mse, float *scale, uint8_t *zero)
 {
     float low, high;
     const float maxq = (float)((1 << bits) - 1);
     double best = INFINITY;
-    quantize_grid(w, n, bits, symmetric, scale, zero);
+    k->extremes(w, n, &low, &high);
+    grid_of(low, high, bits, symmetric, scale, zero);
     if (!mse)
         return;
-    kernels_scalar.extremes(w, n, &low, &high);
     if (symmetric) {
         high = -low > high ? -low : high;
         low = low < 0 ? -high : low;

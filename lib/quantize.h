@@ -32,8 +32,8 @@ void quantize_grid(const float *w, size_t n, int bits, bool symmetric, float *sc
 
 /* The same grid, with mse shrunk to the one of p xmin, p xmax, p = 1, 0.99 … 0.21, whose sum of
  * |q - w|^2.4 is least (the first of equals). */
-void quantize_grid_search(const float *w, size_t n, int bits, bool symmetric, bool mse,
-                          float *scale, uint8_t *zero);
+void quantize_grid_search(const struct kernels *k, const float *w, size_t n, int bits,
+                          bool symmetric, bool mse, float *scale, uint8_t *zero);
 
 /* Nearest integer, halves to even, for |x| < 2^22; beyond, something beyond 2^21 of x's sign. */
 static inline float quantize_round(float x)

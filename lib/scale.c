@@ -89,6 +89,10 @@ static const char *fixed(double v, int decimals, char out[SCALE_TEXT])
         if (a >= 1e4)
             group(out);
     }
+    if (*out == '-' && strlen(out) + 3 < SCALE_TEXT) { /* a minus, not a hyphen */
+        memmove(out + 3, out + 1, strlen(out));
+        memcpy(out, "−", 3);
+    }
     return out;
 }
 
@@ -152,8 +156,8 @@ size_t scale_ticks(const struct scale *s, double gap, struct tick *tick)
     if (!s->log)
         return linear(s, gap, tick);
     double decades = log_10(s->max / s->min);
-    /* Under half a decade linear steps look even enough, and give more labels. */
-    if (decades < 0.5) {
+    /* On a short range linear steps look even enough, and give more labels. */
+    if (decades < 0.8) {
         size_t n = linear(s, gap, tick);
         if (n >= 2)
             return n;

@@ -1,4 +1,4 @@
-/* Proportions, paired tests, bootstrap, divergences. Sources are named in the header. */
+/* Proportions, paired tests, bootstrap. Sources are named in the header. */
 #include "statistics.h"
 
 #include <math.h>
@@ -328,36 +328,4 @@ void flips_add(struct flips *f, bool right_before, bool right_after, bool same_a
     f->right_to_wrong += right_before && !right_after;
     f->wrong_to_right += !right_before && right_after;
     f->wrong_to_other += !right_before && !right_after && !same_answer;
-}
-
-static double log_sum(const float *x, size_t n, size_t *best)
-{
-    double sum = 0;
-    *best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[*best])
-            *best = i;
-    const double max = (double)x[*best];
-    for (size_t i = 0; i < n; i++)
-        sum += fmath_exp((double)x[i] - max);
-    return max + fmath_log(sum);
-}
-
-struct divergence statistics_divergence(const float *p, const float *q, size_t n)
-{
-    struct divergence d = {0};
-    size_t best_p, best_q;
-    const double lp = log_sum(p, n, &best_p), lq = log_sum(q, n, &best_q);
-    for (size_t i = 0; i < n; i++) {
-        const double a = (double)p[i] - lp, b = (double)q[i] - lq;
-        const double x = fmath_exp(a), y = fmath_exp(b), m = 0.5 * (x + y);
-        d.kl_pq += x * (a - b);
-        d.kl_qp += y * (b - a);
-        if (m > 0) {
-            const double log_m = fmath_log(m);
-            d.js += 0.5 * ((x > 0 ? x * (a - log_m) : 0) + (y > 0 ? y * (b - log_m) : 0));
-        }
-    }
-    d.agree = best_p == best_q;
-    return d;
 }

@@ -1,4 +1,4 @@
-/* Uncertainty of scores: proportions, paired tests, bootstrap, divergences. Everything is plain
+/* Uncertainty of scores: proportions, paired tests, bootstrap. Everything is plain
  * double arithmetic in a fixed order; no libm. */
 #ifndef KICK_STATISTICS_H
 #define KICK_STATISTICS_H
@@ -65,14 +65,5 @@ struct flips {
     size_t n, right_before, right_after, right_to_wrong, wrong_to_right, wrong_to_other;
 };
 void flips_add(struct flips *f, bool right_before, bool right_after, bool same_answer);
-
-/* KL(p|q) = sum p ln(p/q), KL(q|p), JS = KL(p|m)/2 + KL(q|m)/2 with m = (p + q)/2, in nats, of the
- * softmax of two rows of n logits, computed in double; whether both have the same largest (the
- * first of equals). */
-struct divergence {
-    double kl_pq, kl_qp, js;
-    bool agree;
-};
-struct divergence statistics_divergence(const float *p, const float *q, size_t n);
 
 #endif

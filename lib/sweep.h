@@ -10,9 +10,10 @@
  * first column is reached, without the updates from within the block, as in the released code.
  *
  * Order of sums: an entry of W takes the columns before it in ascending order, one chain; so rows,
- * tiles and threads can be cut anywhere. A column's update of its block goes through registers row
- * by row (bound by stores); what earlier blocks do to a block is a matrix product, done once when
- * the block is reached (bound by FMA). */
+ * tiles and threads can be cut anywhere. Columns are swept a few at a time with rows as lanes; what
+ * they do to the rest of their block, to the next columns and to those far behind is a matrix product
+ * each, done when these are reached (bound by FMA). Where pruning leaves errors zero, the product
+ * skips them. */
 #ifndef KICK_SWEEP_H
 #define KICK_SWEEP_H
 

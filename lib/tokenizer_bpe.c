@@ -400,11 +400,11 @@ static int encode_part(const struct bpe *m, struct merger *g, const unsigned cha
         return -1;
     if (found)
         return 0;
-    size_t before = out->count;
-    return merge(m, g, s, n, out, e) ||
-                   merger_remember(g, s, n, hash, out->ids + before, out->count - before, e)
-               ? -1
-               : 0;
+    const size_t before = out->count;
+    if (merge(m, g, s, n, out, e))
+        return -1;
+    const int32_t *ids = out->count > before ? out->ids + before : NULL;
+    return merger_remember(g, s, n, hash, ids, out->count - before, e);
 }
 
 int bpe_encode(const struct bpe *m, struct merger *g, const unsigned char *s, size_t n,

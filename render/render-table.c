@@ -27,7 +27,7 @@ extern const char methods_sql[], references_sql[];
 
 enum { TEXT_MAX = 320, LONG_TABLE = 45 };
 
-static const char *database, *reports, *format = "text", *harness;
+static const char plain[] = "text", *database, *reports, *format = plain, *harness;
 
 static struct cli_option options[] = {
     {.letter = 'D', .name = "database", .type = CLI_TEXT, .value = &database, .arg = "FILE",
@@ -70,7 +70,7 @@ static const char *starred(const struct grid *g, size_t row, size_t column, char
 {
     const struct grid_cell *cell = grid_at(g, row, column);
     char text[TEXT_MAX];
-    if (!g->starred || !g->column[column].right)
+    if (!g->starred || (!cell->best && !g->column[column].right))
         return grid_text(cell, out, n);
     snprintf(out, n, "%s%s", grid_text(cell, text, sizeof text), cell->best ? "*" : " ");
     return out;
@@ -129,7 +129,7 @@ static int table_text(struct writer *p, const struct figure *f, const struct gri
         write_string(p, "\n");
     }
     if (g->starred)
-        write_string(p, "\n* best of its like, or not told apart from it by the paired test\n");
+        write_format(p, "\n*: %s\n", f->pivot.bold);
     free(width);
     return 0;
 }
@@ -237,9 +237,11 @@ static int table_tex(struct writer *p, const struct figure *f, const struct grid
             put_tex(p, f->title);
             write_string(p, ".} ");
             put_tex(p, caption);
-            if (g->starred)
-                write_string(p, " Bold: the best of its like, and what the paired test does not "
-                                "tell apart from it.");
+            if (g->starred) {
+                write_string(p, " Bold: ");
+                put_tex(p, f->pivot.bold);
+                write_string(p, ".");
+            }
             write_format(p, "}\\label{tab:%s}%s\n", f->name, breaks ? " \\\\" : "");
         } else {
             write_string(p, breaks ? "" : "\\begin{tabular}{@{}");
@@ -314,7 +316,7 @@ static void samples(struct writer *p, const struct figure *f, enum form form)
         for (size_t i = 0; i < f->columns; i++) {
             const struct figure_column *c = &f->column[i];
             const struct cell *cell = table_cell(&f->table, r, c->column);
-            if (c->hidden || cell->type == CELL_NULL || figure_has(&f->head, c->column))
+            if (c->hidden || c->aside || cell->type == CELL_NULL || figure_has(&f->head, c->column))
                 continue;
             write_string(p, form == TEX ? "\\textit{" : form == MARKDOWN ? "*" : "");
             put_in(p, form, c->label);
@@ -378,8 +380,9 @@ static int run(struct cli *c, struct error *e)
 {
     if (!database)
         return error_usage(e, "the database is missing: -D FILE");
-    if (harness && (c->operands || c->output))
-        return error_usage(e, "--lm-eval writes files of all results into its folder: no FOLDER, no -o");
+    if (harness && (c->operands || c->output || format != plain))
+        return error_usage(e, "--lm-eval writes JSON files of all results into its folder: no FOLDER, "
+                              "no -o, no -f");
     bool csv = !strcmp(format, "csv"), methods = !strcmp(format, "methods"),
          references = !strcmp(format, "references");
     if (csv && c->operands != 1)
@@ -430,7 +433,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-table",
-        .revision = 2,
+        .revision = 3,
         .summary = "print figures of the database of results as tables",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -196,6 +196,56 @@ out:
     return rc;
 }
 
+/* The paper's claims, where analyze-claims tested them: the same rows as the page has. */
+static int sheet_claims(struct book *b, sqlite3 *db, bool *there)
+{
+    static const struct plain plain[] = {
+        {"verdict", "Verdict", "", -1,
+         "holds: every 95 % interval lies above 0; fails: some interval lies below 0; cannot tell: anything else"},
+        {"statement", "What the paper claims", "", -1, "In our words; each is a query over the results"},
+        {"effect", "Least effect", "share", 4,
+         "Of the case that speaks least for the claim; above 0 speaks for it"},
+        {"low", "Low", "share", 4, "Lower end of its 95 % interval"},
+        {"high", "High", "share", 4, "Upper end of its 95 % interval"},
+        {"cases", "Cases", "n", 0, "Comparisons that the claim speaks of"},
+        {"claim", "Name", "", -1, "Of the query, in analyze/claims.sql"},
+    };
+    static const struct {
+        const char *verdict;
+        lxw_color_t color;
+    } colors[] = {{"holds", 0x007a59}, {"fails", 0xb54f00}};
+    struct table t = {0};
+    struct error ignored;
+    lxw_worksheet *s;
+    *there = !query_run(&t, db, "SELECT claim FROM claim", "claims", &ignored) && t.rows;
+    table_free(&t);
+    t = (struct table){0};
+    if (!*there)
+        return 0;
+    int rc = sheet_plain(b, db, "Claims", "The paper's claims, tested on these models",
+                         "SELECT verdict, statement, effect, low, high, cases, claim FROM claim "
+                         "ORDER BY CASE verdict WHEN 'fails' THEN 0 WHEN 'holds' THEN 1 ELSE 2 END, claim",
+                         plain, sizeof plain / sizeof *plain, &s, &t);
+    if (!rc) {
+        book_note(b, worksheet_set_column(s, 0, 0, 14, NULL));
+        book_note(b, worksheet_set_column(s, 1, 1, README_WIDTH, NULL));
+        for (size_t r = 0; r < t.rows; r++)
+            book_wrapped(b, s, 3 + r, 1, table_cell(&t, r, 1)->text, README_WIDTH);
+        for (size_t i = 0; i < sizeof colors / sizeof *colors; i++) {
+            lxw_format *f = workbook_add_format(b->w);
+            format_set_font_color(f, colors[i].color);
+            format_set_bold(f);
+            lxw_conditional_format rule = {.type = LXW_CONDITIONAL_TYPE_TEXT,
+                                           .criteria = LXW_CONDITIONAL_CRITERIA_TEXT_CONTAINING,
+                                           .value_string = (char *)colors[i].verdict,
+                                           .format = f};
+            book_note(b, worksheet_conditional_format_range(s, 3, 0, book_row(2 + t.rows), 0, &rule));
+        }
+    }
+    table_free(&t);
+    return rc;
+}
+
 static int sheet_results(struct book *b, sqlite3 *db)
 {
     static const struct plain plain[] = {
@@ -633,7 +683,7 @@ struct content {
     char *title;
 };
 
-static int read_me(struct book *b, lxw_worksheet *s, const struct content *figure, size_t figures)
+static int read_me(struct book *b, lxw_worksheet *s, const struct content *figure, size_t figures, bool claims)
 {
     static const char *const lines[][2] = {
         {"What it is", "Results of re-evaluating compressed language models: each model was pruned or "
@@ -671,20 +721,21 @@ static int read_me(struct book *b, lxw_worksheet *s, const struct content *figur
         if (meaning && *meaning)
             book_wrapped(b, s, row, 1, meaning, README_WIDTH);
     }
-    static const char *const fixed[4][2] = {
+    static const char *const fixed[5][2] = {
+        {"Claims", "What the paper claims, and whether these models show it"},
         {"Summary", "Every variant, one a row, coloured by how much was lost"},
         {"Results", "Every number with its standard error, interval and definition"},
         {"Provenance", "Which programs with which options made each result"},
         {"Data dictionary", "What every column of every sheet means, with its unit"},
     };
-    for (size_t i = 0; i < 4 + figures; i++) {
-        bool is_figure = i >= 1 && i <= figures;
-        size_t k = i ? i - figures : 0;
-        const char *sheet = is_figure ? figure[i - 1].sheet : fixed[k][0];
+    for (size_t i = claims ? 0 : 1; i < 5 + figures; i++) {
+        bool is_figure = i >= 2 && i < 2 + figures;
+        size_t k = i < 2 ? i : i - figures;
+        const char *sheet = is_figure ? figure[i - 2].sheet : fixed[k][0];
         char target[64];
         snprintf(target, sizeof target, "internal:'%s'!A1", sheet);
         book_note(b, worksheet_write_url_opt(s, book_row(row), 0, target, b->link, sheet, NULL));
-        book_text(b, s, row++, 1, is_figure ? figure[i - 1].title : fixed[k][1], b->wrap);
+        book_text(b, s, row++, 1, is_figure ? figure[i - 2].title : fixed[k][1], b->wrap);
     }
     row++;
     book_text(b, s, row, 0, "Made by", b->text);
@@ -699,12 +750,13 @@ static int fill(struct book *b, sqlite3 *db, const struct cli *c, char *const *f
 {
     char name[BOOK_NAME];
     struct content *content = memory_new(count, sizeof *content, "the book", b->e);
+    bool claims;
     int rc = -1;
     if (!content)
         return -1;
     book_begin(b);
     lxw_worksheet *first = book_sheet(b, "Read me", name);
-    if (!first || sheet_summary(b, db))
+    if (!first || sheet_claims(b, db, &claims) || sheet_summary(b, db))
         goto out;
     for (size_t i = 0; i < count; i++) {
         struct figure *f;
@@ -718,7 +770,7 @@ static int fill(struct book *b, sqlite3 *db, const struct cli *c, char *const *f
         cli_progress(c, i + 1, count, "figures");
     }
     if (sheet_results(b, db) || sheet_provenance(b, db) || book_dictionary(b) ||
-        read_me(b, first, content, count))
+        read_me(b, first, content, count, claims))
         goto out;
     worksheet_activate(first);
     rc = 0;
@@ -786,10 +838,10 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-workbook",
-        .revision = 1,
+        .revision = 2,
         .summary = "write the database of results as a spreadsheet (xlsx)",
         .operand = "[FOLDER ...]",
-        .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_NO_INPUT,
+        .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_NO_INPUT,
         .options = options,
     };
     return cli_main(&c, argc, argv, run);

@@ -84,6 +84,15 @@ function calibrated_on(stage,    name, part)
     return name == "" ? part[1] == "" ? "?" : part[1] : name
 }
 
+# Names of the texts that "-d text" (all of them) or "-d text/NAME" asks for: that one, or the first where
+# there is none of that name.
+function wanted_texts(from,    name, part)
+{
+    name = substr(from, 6)
+    split(texts, part, " ")
+    return name == "" ? texts : has(texts, name) ? name : part[1]
+}
+
 # The command that makes the variant of the stages: sets made and needed.
 function variant(role, count,    i, on, one)
 {
@@ -132,7 +141,7 @@ function result(role, task, set, name, input,    part, i, n, path, asked)
     }
 }
 
-function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, reader, file, several, listed)
+function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, reader, file, several, listed, on_texts)
 {
     n = split(s, part, "|")
     if (n < 2)
@@ -163,18 +172,20 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
         from = argument(task[i], "-d")
         if (from == "")
             fail(task[i] ": has no -d")
-        if (from !~ /^(text|freebaseqa|mmlu|triviaqa|cnndm|mtbench|tasks)$/)
+        if (from !~ /^(text(\/.*)?|freebaseqa|mmlu|triviaqa|cnndm|mtbench|tasks)$/)
             fail(task[i] ": \"" from "\" is no reader")
-        reader[i] = from
-        if (from == "text" ? texts != "" : has(readers, from))
-            tasks += from == "text" ? split(texts, text, " ") : split(task[i], text, ">")
+        on_texts[i] = from ~ /^text/ ? wanted_texts(from) : ""
+        sub("-d text[^ ]*", "-d text", task[i])
+        reader[i] = argument(task[i], "-d")
+        if (reader[i] == "text" ? texts != "" : has(readers, from))
+            tasks += reader[i] == "text" ? split(on_texts[i], text, " ") : split(task[i], text, ">")
     }
     targets = 0
     several = n > 2 && tasks > 1
     file = several ? "$(OUT)/variants/" name "-" FNR ".kick" : n > 2 ? "" : made
     for (i = 1; i <= k; i++) {
         if (reader[i] == "text") {
-            tasks = split(texts, text, " ")
+            tasks = split(on_texts[i], text, " ")
             for (t = 1; t <= tasks; t++)
                 result(role, task[i], "text-" text[t], name, file)
         } else if (has(readers, reader[i]))

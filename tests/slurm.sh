@@ -22,16 +22,28 @@ descend() { # process numbers of PID and all that it started
     echo "$1"
     for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do descend "$child"; done
 }
-finish() {
-    local pid all=()
-    for pid in "${daemons[@]}"; do all+=($(descend "$pid")); done
+# Process numbers of node NAME: its daemon and, in sessions of their own, the steps of its jobs, which have
+# its log open, and all that they started.
+node() {
+    local pid
+    for pid in $(find /proc/[0-9]*/fd -lname "$cluster/slurmd.$1.log" 2>/dev/null | cut -d/ -f3 | sort -u); do
+        descend "$pid"
+    done
+}
+everything() {
+    local pid
+    for pid in "${daemons[@]}"; do descend "$pid"; done
+    node n1
+    node n2
+}
+stop() {
+    local all=($(everything))
     kill "${all[@]}" 2>/dev/null
     sleep 1
-    kill -9 "${all[@]}" 2>/dev/null
+    kill -9 "${all[@]}" $(everything) 2>/dev/null
     wait 2>/dev/null
-    rm -rf "$cluster" "$work"
 }
-trap finish EXIT
+trap 'stop; rm -rf "$cluster" "$work"' EXIT
 
 mkdir "$cluster"/{munge,state}
 dd if=/dev/urandom of="$cluster/munge/key" bs=128 count=1 2>/dev/null
@@ -79,7 +91,6 @@ export SLURM_CONF=$cluster/slurm.conf
 started slurmctld -D -i -f "$SLURM_CONF"
 started slurmd -D -N n1 -f "$SLURM_CONF"
 started slurmd -D -N n2 -f "$SLURM_CONF"
-node=${daemons[-1]}
 ready() { [ "$(sinfo -h -N -o '%T' 2>/dev/null | grep -c idle)" -eq "$1" ]; }
 for ((i = 0; i < 120; i++)); do
     ready 2 && break
@@ -92,6 +103,17 @@ if ! ready 2; then
 fi
 echo "ok two nodes are idle"
 check "srun on both" srun -N2 --mem=50M true
+
+# A job gets what its programs say that they need, and not much more.
+"$KICK_BUILD/tests/make-model" "$work/wide" --layers 2 --hidden 1024 --intermediate 4096 --heads 8 --kv-heads 8 --vocab 30000
+mkdir "$work/models"
+kick-ingest-model -q "$work/wide" -o "$work/models/wide.kick"
+kick-ingest-text -q -f ids "$work/data/rows.ids" -o "$work/ids.kick"
+pipe="kick eval-perplexity -d $work/ids.kick $work/models/wide.kick"
+needed=$(kick-eval-perplexity -d "$work/ids.kick" --mem-max 1K "$work/models/wide.kick" 2>&1 | sed -n 's/.*needs about \([0-9]*\)\..*/\1/p')
+check "memory of a job" reports/slurm.sh bash -c 'squeue -h -j "$SLURM_JOB_ID" -o %m >"$0"' "$work/memory" "$pipe -o $work/x"
+given=$(tr -d M <"$work/memory")
+check "$given MiB for a program that needs $needed" test "$given" -gt "$needed" -a "$given" -lt $((needed * 6 / 5 + 40))
 
 report "$work/local" >/dev/null 2>&1
 dump "$work/local" >"$work/a"
@@ -113,9 +135,9 @@ make=$!
 killed=0
 for ((i = 0; i < 400 && killed == 0; i++)); do
     kill -0 $make 2>/dev/null || break
-    if [ -n "$(squeue -h -w n2 -t R 2>/dev/null)" ]; then
-        kill -9 $(descend "$node") 2>/dev/null
-        wait "$node" 2>/dev/null
+    there=($(node n2))
+    if [ ${#there[@]} -gt 3 ]; then # the daemon, a step of a job and what that runs
+        kill -9 "${there[@]}" 2>/dev/null
         killed=1
     fi
     sleep 0.05
@@ -128,3 +150,5 @@ check "with the same numbers" cmp "$work/a" "$work/b"
 again=$(grep -c 'did not come to its end' "$work/said")
 check "jobs of the dead node are run again: $again" test "$again" -ge 1
 check "nothing is left over" test -z "$(find "$work/dies" -name '*.tmp'; ls -A | grep '^\.kick-slurm')"
+stop
+check "and nothing runs any more" test -z "$(find /proc/[0-9]*/fd -lname "$cluster/*" 2>/dev/null)"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 static bool header_only, compression, digests, history;
+static const char *trace;
 
 static int print_json(const json_t *json, struct error *e)
 {
@@ -97,14 +98,23 @@ static struct cli_option options[] = {
     {0, "header", CLI_FLAG, &header_only, NULL, "the header only"},
     {0, "history", CLI_FLAG, &history, NULL, "the steps that made it, one a line"},
     {0, "compression", CLI_FLAG, &compression, NULL, "a table of the tensors: sparsity, bits, error"},
+    {0, "trace", CLI_TEXT, &trace, "ID", "of streams one after another only that with this id"},
     {0, "digests", CLI_FLAG, &digests, NULL, "add the digest of each attachment"},
     {0},
 };
 
-static int show(struct stream_reader *r, struct error *e)
+/* Shows the stream, or passes over one that is not asked for. */
+static int show(const struct cli *c, struct stream_reader *r, bool *shown, struct error *e)
 {
     struct stream_record record;
+    size_t most = 4 << 20; /* that a small need covers */
     int got;
+    if (trace && strcmp(json_get_string_or(stream_header(r), "id", ""), trace)) {
+        while ((got = stream_next(r, &record, e)) == 1)
+            ;
+        return got;
+    }
+    *shown = true;
     if (compression)
         printf("%-44s %15s %-9s %-7s %8s %8s %8s %8s  %s\n", "tensor", "rows x columns", "values",
                "mask", "sparsity", "bits", "error", "damping", "steps");
@@ -113,7 +123,8 @@ static int show(struct stream_reader *r, struct error *e)
     if (header_only || history)
         return 0;
     while ((got = stream_next(r, &record, e)) == 1)
-        if (compression ? show_tensor(&record, e) : show_record(&record, e))
+        if ((record.bytes > most && cli_memory(c, cli_memory_small(c) + (most = record.bytes), e)) ||
+            (compression ? show_tensor(&record, e) : show_record(&record, e)))
             return -1;
     return got;
 }
@@ -122,15 +133,19 @@ static int run(struct cli *c, struct error *e)
 {
     struct pool *pool = NULL;
     struct stream_reader *r = NULL;
+    bool shown = false;
     int result = -1, more;
     if (pool_new(&pool, c->threads, e) || stream_open(&r, cli_input(c), NULL, pool, e))
         goto out;
     do {
-        if (show(r, e))
+        if (show(c, r, &shown, e))
             goto out;
-        more = header_only || history ? 0 : stream_next_stream(r, NULL, e);
+        more = shown && (trace || header_only || history) ? 0 : stream_next_stream(r, NULL, e);
     } while (more == 1);
     result = more;
+    if (!result && !shown)
+        result = error_set(e, "none of these streams has the id %.64s; ids are in the column result_id of a report's csv and "
+                              "sheets, and in each stream's first record", trace);
     if (!result && fflush(stdout))
         result = error_set(e, "standard output: cannot write");
 out:

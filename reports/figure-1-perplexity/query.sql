@@ -7,10 +7,8 @@ SELECT coalesce(role || ' model (' || model || ')', model) || ', ' || text AS fa
             THEN method || ' g' || group_columns ELSE method END AS series,
        perplexity, low, high, times_dense,
        dense_perplexity, dense_low, dense_high,
-       achieved_percent, bits_per_weight, window_count, scored_tokens
-FROM perplexity
-WHERE variant_id IN (SELECT variant_id FROM calibration WHERE is_usual)
-      AND compression IN ('none', 'unstructured', 'n:m', 'quantized')
+       achieved_percent, bits_per_weight, window_count, scored_tokens, result_id
+FROM s
 ORDER BY CASE role WHEN 'large' THEN 0 WHEN 'small' THEN 1 WHEN 'other' THEN 2 ELSE 3 END, model, text,
          CASE compression WHEN 'none' THEN 0 WHEN 'unstructured' THEN 1 WHEN 'n:m' THEN 2 ELSE 3 END,
          CASE method_name WHEN 'magnitude' THEN 0 WHEN 'wanda' THEN 1 WHEN 'sparsegpt' THEN 2

@@ -7,7 +7,7 @@ SELECT coalesce(role || ' model (' || model || ')', model) AS facet,
             THEN method || ' g' || group_columns ELSE method END AS series,
        perplexity, perplexity.low, perplexity.high, times_dense, p.low AS times_low, p.high AS times_high, 1 / 0.95 AS limit_times,
        dense_perplexity, dense_low, dense_high,
-       achieved_percent, bits_per_weight, window_count, scored_tokens
+       achieved_percent, bits_per_weight, window_count, scored_tokens, perplexity.result_id
 FROM perplexity LEFT JOIN paired AS p ON p.result_id = perplexity.result_id AND p.rule = 'perplexity_ratio'
 WHERE variant_id IN (SELECT variant_id FROM calibration WHERE is_usual)
       AND compression = 'unstructured' AND text IN ('prose', 'mixed', 'facts')

@@ -1,5 +1,5 @@
 -- Verdicts on the same items: an LLM judge's where one was loaded, else the automatic judge's.
-SELECT c.part, c.item, j.judge, x.output AS dense_output, y.output AS pruned_output, a.scores AS dense_scores, b.scores AS pruned_scores, b.explanation
+SELECT c.part, c.item, j.judge, x.output AS dense_output, y.output AS pruned_output, a.scores AS dense_scores, b.scores AS pruned_scores, b.explanation, j.id AS result_id
 FROM sample_result AS r JOIN sample_item AS c ON c.task = r.task
 JOIN shown_judge AS s ON s.task = r.task
 JOIN result AS j ON j.variant_id = r.variant_id AND j.task = r.task AND j.data_digest = r.data_digest AND j.judge = s.judge

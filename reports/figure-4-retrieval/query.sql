@@ -4,7 +4,7 @@ SELECT coalesce(role || ' model (' || model || ')', model) || ', ' || mode || ' 
        percent, low_percent, high_percent, dense_percent, dense_low_percent, dense_high_percent,
        (SELECT 100 * o.mean FROM joined_score AS o WHERE o.result_id = s.result_id AND o.part_kind = s.part_kind
         AND o.part = s.part AND o.rule = 'paper') AS paper_percent,
-       item_count
+       item_count, result_id
 FROM scores AS s
 WHERE task = 'retrieval' AND rule = 'strict' AND part_kind = 'all' AND (role IS NULL OR role <> 'other') AND is_usual AND compression IN ('none', 'unstructured', 'n:m', 'quantized')
 ORDER BY role_order, model, mode, CASE compression WHEN 'none' THEN 0 WHEN 'unstructured' THEN 1 WHEN 'n:m' THEN 2 ELSE 3 END,

@@ -12,5 +12,7 @@ WITH s AS (SELECT w.*, v.role, v.model, v.method_label AS dense_label,
            WHERE CASE w.task WHEN 'perplexity' THEN w.metric = 'nll_mean' AND w.data_digest = (SELECT min(text_digest) FROM perplexity WHERE text =
                                (SELECT text FROM (SELECT DISTINCT text FROM perplexity) ORDER BY text <> 'mixed', text LIMIT 1))
                              WHEN 'choice' THEN w.metric = 'strict' AND json_extract(w.definition, '$.shots') = 0
-                             WHEN 'summary' THEN w.metric = 'consistency' AND w.judge <> '' WHEN 'chat' THEN w.metric = 'relevance' AND w.judge <> ''
+                             WHEN 'summary' THEN w.metric = 'consistency' AND w.judge = (SELECT judge FROM shown_judge WHERE task = 'summary')
+                             WHEN 'chat' THEN w.metric = CASE w.judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END
+                                              AND w.judge = (SELECT judge FROM shown_judge WHERE task = 'chat')
                              ELSE w.metric = 'strict' END)

@@ -15,7 +15,7 @@ picked AS (SELECT dense_id, item FROM (SELECT dense_id, i.item, row_number() OVE
                                        FROM (SELECT DISTINCT dense_id FROM pair) AS p JOIN item AS i ON i.result_id = p.dense_id) WHERE place <= 4)
 SELECT p.who, p.capability, p.variant_label, x.item, json_extract(x.record, '$.prompt') AS prompt, x.output AS dense_output, y.output AS variant_output,
        CASE WHEN x.strict_score IS NOT NULL AND y.strict_score IS NOT NULL
-            THEN 'dense ' || CASE x.strict_score WHEN 1 THEN 'right' ELSE 'wrong' END || ', variant ' || CASE y.strict_score WHEN 1 THEN 'right' ELSE 'wrong' END END AS verdict
+            THEN 'dense ' || CASE x.strict_score WHEN 1 THEN 'right' ELSE 'wrong' END || ', variant ' || CASE y.strict_score WHEN 1 THEN 'right' ELSE 'wrong' END END AS verdict, p.id AS result_id
 FROM pair AS p JOIN picked AS k ON k.dense_id = p.dense_id
 JOIN item AS x ON x.result_id = p.dense_id AND x.item = k.item JOIN item AS y ON y.result_id = p.id AND y.item = k.item
 ORDER BY p.who, p.capability, x.item, CASE p.method WHEN 'magnitude' THEN 0 WHEN 'wanda' THEN 1 WHEN 'sparsegpt' THEN 2 ELSE 3 END, p.method, p.sparsity_target, p.bits DESC, p.id

@@ -1,6 +1,5 @@
 -- Pruners at moderate sparsity.
-SELECT facet, role, model, row_label, data_name, compression, series, sparsity_percent, bits,
-       percent, low_percent, high_percent, dense_percent, dense_low_percent, dense_high_percent, best, run_count, item_count
-FROM marked
+SELECT facet, role, model, row_label, judge, data_name, compression, series, sparsity_percent, bits, score, shown_low AS low, shown_high AS high, dense_score, best, run_count, item_count, result_id
+FROM s
 ORDER BY role_order, model, CASE row_label WHEN 'Factoid QA' THEN 0 WHEN 'Multiple choice' THEN 1 WHEN 'Long summaries' THEN 2 WHEN 'Instructions' THEN 3 END,
          method_order, series, sparsity_percent, variant_id

@@ -94,6 +94,8 @@ kick-ingest-model -q "$work/odd" | kick-quantize-rtn -q -b 3 -g 0 -o "$work/odd.
 same_tensors "codes that fill no words, packed" "$work/odd.kick" packed
 kick-prune-magnitude -q -s 0.6 "$work/a.kick" -o "$work/p6.kick"
 same_tensors "pruned, as a bitmask" "$work/p6.kick" bitmask
+check "parts of a weight are named without its last word" test "$(grep -aoE '[a-z_.0-9]*down_proj[a-z_.]*' "$work/dir/model.safetensors" | sed 's/.*mlp/mlp/' |
+    sort -u | tr '\n' ' ')" = "mlp.down_proj.bitmask mlp.down_proj.compressed mlp.down_proj.row_offsets mlp.down_proj.shape "
 check "the sparsity in its config" grep -q '"global_sparsity":0.6' "$work/dir/config.json"
 same_tensors "2:4 as a bitmask" "$work/p.kick" bitmask
 fails "codes as a bitmask" "for matrices of floats" "$work/q.kick" bitmask

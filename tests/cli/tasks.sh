@@ -60,6 +60,11 @@ check "triviaqa: question, aliases, evidence" has "$work/x.kick" \
 printf '%s' '{"Data":[{"QuestionId":"t3","Question":"Q3?","Answer":{"Value":"A"},"SearchResults":[{"Filename":"1/no.txt"},{"Filename":"1/1_1.txt"}]}]}' >"$work/tqa/qa/c.json"
 kick-ingest-triviaqa "$work/tqa/qa/c.json" -o "$work/x.kick" 2>"$work/warning"
 check "triviaqa: an absent page is passed over" has "$work/x.kick" '"web":"web text"'
+printf '%s' '{"Domain":"Wikipedia","Data":[{"QuestionId":"t4","Question":"Q4?","Answer":{"Value":"A"},"EntityPages":[{"Filename":"c.txt"},{"Filename":"b.txt"},{"Filename":"a.txt"}]}]}' >"$work/tqa/qa/d.json"
+for p in b c; do printf 'page %s' $p >"$work/tqa/evidence/wikipedia/$p.txt"; done
+kick-ingest-triviaqa --pairs "$work/tqa/qa/d.json" -o "$work/x.kick" 2>/dev/null
+check "triviaqa: of entity pages the first by name that is there" has "$work/x.kick" \
+    '{"item":"t4#2","question":"Q4?","aliases":["A"],"wiki":"page b"}'
 check "triviaqa: and said" grep -q '1 evidence files are named but not there' "$work/warning"
 printf "Who \"x\"?\t['a', \"b's\", 'c\\\\'d']\n" | kick-ingest-triviaqa - -o "$work/x.kick"
 check "triviaqa: a Python list of aliases" has "$work/x.kick" '"aliases":["a","b'"'"'s","c'"'"'d"]'

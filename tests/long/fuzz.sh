@@ -56,6 +56,6 @@ standard_input() { # NAME SEEDS ARGUMENT…
     done
     case $2 in text:*) export KICK_FUZZ_TEXT=1 ;; *) unset KICK_FUZZ_TEXT ;; esac
     shift 2
-    KICK_FUZZ_ARGUMENTS="$*" fuzz "stdin-$name" "build/fuzz/tests/stdin-kick-$name" "$work/seeds/stdin-$name"
+    KICK_FUZZ_ARGUMENTS="$*" fuzz "stdin-$name" "build/fuzz/tests/stdin-kick-${name%%:*}" "$work/seeds/stdin-$name"
 }
 stdin_targets standard_input

@@ -95,6 +95,31 @@ kick-ingest-model -q "$work/wide" -o "$work/m.kick"
     kick-quantize-rtn -q --sym $options "$work/m.kick" -o "$work/q.kick"
     agree "rtn --sym $options, packed" "$work/q.kick" packed
 done
+# compressed-tensors' bitmask, which the package itself unpacks; versions after 0.12 have dropped it.
+cat >"$work/bitmask.py" <<'END'
+import json, sys
+from compressed_tensors import SparsityCompressionConfig
+from compressed_tensors.compressors.base import BaseCompressor
+from safetensors.torch import load_file
+directory, dense = sys.argv[1:]
+scheme = json.load(open(directory + "/config.json"))["quantization_config"]["sparsity_config"]
+kind = scheme.pop("format")
+reader = BaseCompressor.load_from_registry(kind, config=SparsityCompressionConfig.load_from_registry(kind, **scheme))
+got, want = dict(reader.decompress(directory)), load_file(dense + "/model.safetensors")
+assert got.keys() == want.keys(), got.keys() ^ want.keys()
+assert all(got[n].dtype == want[n].dtype and (got[n] == want[n]).all() for n in want)
+END
+if "$python" -c 'import compressed_tensors.compressors.sparse_compressors' 2>/dev/null; then
+    for options in "-s 0.6" "-p 2:4"; do
+        kick-ingest-model -q "$work/wide" | kick-prune-magnitude -q $options -o "$work/p.kick"
+        rm -rf "$work/dir" "$work/dense"
+        kick-export-hf -q --layout bitmask -o "$work/dir" "$work/p.kick"
+        kick-export-hf -q -o "$work/dense" "$work/p.kick"
+        check "magnitude $options, bitmask" "$python" "$work/bitmask.py" "$work/dir" "$work/dense"
+    done
+else
+    echo "skip bitmasks: $python has no compressed_tensors of at most 0.12"
+fi
 [ -e "$shared/goldens/models" ] || { echo "skip architectures: no $shared/goldens/models"; exit 0; }
 for m in "$shared"/goldens/models/*/; do
     n=$(basename "$m")

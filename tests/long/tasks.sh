@@ -74,7 +74,7 @@ tar xzf "$real/triviaqa/triviaqa-sample.tgz" -C "$work"
 kick-ingest-triviaqa --pairs "$work/qa/web-train.json" "$work/qa/web-dev.json" \
     "$work/qa/wikipedia-train.json" "$work/qa/wikipedia-dev.json" -o "$work/d.kick"
 kick-eval-retrieval --keep-prompts -d "$work/d.kick" "$work/s.kick" -o "$work/r.kick"
-compare "retrieval, open: contexts cut" retrieval 8 open "$work/r.kick"
+compare "retrieval, open: contexts cut" retrieval 10 open "$work/r.kick"
 
 kick-ingest-cnndm "$real/cnn_dm/llmkick_selected_stories" -o "$work/d.kick"
 kick-eval-summary --max-new 64 --keep-prompts -d "$work/d.kick" "$work/s.kick" -o "$work/r.kick"

@@ -4,6 +4,7 @@
 #include "gguf_model.h"
 #include "gguf_pack.h"
 #include "tokenizer.h"
+#include "tokenizer_convert.h"
 
 static void test_block_types(void **state)
 {
@@ -109,21 +110,13 @@ static void test_malformed(void **state)
     assert_true(seen > 20);
 }
 
-/* A vocabulary of llama.cpp, and texts with the ids that belong to them. */
-static void check_vocabulary(const char *name)
+/* The texts of llama.cpp's tests of a vocabulary, and the ids that belong to them. */
+static void check_texts(const char *name, const struct tokenizer *t)
 {
     char path[300], *texts, *ids, *rest, *line;
-    const char *kind, *separator = "\n__ggml_vocab_test__\n";
-    struct gguf *g;
-    struct tokenizer *t;
-    struct buffer bytes = {0}, settings = {0};
+    const char *separator = "\n__ggml_vocab_test__\n";
     size_t n, k, texts_seen = 0;
     struct error e;
-    snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf", name);
-    assert_done(gguf_open(&g, shared_path(path), &e), e);
-    assert_done(gguf_tokenizer(g, &kind, &bytes, &settings, &e), e);
-    assert_non_null(kind);
-    assert_done(tokenizer_new(&t, kind, bytes.data, bytes.length, (char *)settings.data, &e), e);
     snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf.inp", name);
     assert_done(file_read(shared_path(path), 1 << 20, &texts, &n, &e), e);
     snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf.out", name);
@@ -154,10 +147,44 @@ static void check_vocabulary(const char *name)
     assert_true(texts_seen > 30);
     free(texts);
     free(ids);
+}
+
+static void check_vocabulary(const char *name)
+{
+    char path[300];
+    const char *kind;
+    struct gguf *g;
+    struct tokenizer *t;
+    struct buffer bytes = {0}, settings = {0};
+    struct error e;
+    snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf", name);
+    assert_done(gguf_open(&g, shared_path(path), &e), e);
+    assert_done(gguf_tokenizer(g, &kind, &bytes, &settings, &e), e);
+    assert_non_null(kind);
+    assert_done(tokenizer_new(&t, kind, bytes.data, bytes.length, (char *)settings.data, &e), e);
+    check_texts(name, t);
     tokenizer_free(t);
     buffer_free(&bytes);
     buffer_free(&settings);
     gguf_close(g);
+}
+
+/* Llama 3's, which is there as its maker's file. */
+static void check_llama3(void)
+{
+    char *text;
+    size_t n;
+    struct buffer json = {0};
+    struct tokenizer *t;
+    struct error e;
+    const char *path = shared_path("real/tokenizers/llama3/tokenizer.model");
+    assert_done(file_read(path, 1 << 24, &text, &n, &e), e);
+    assert_done(tokenizer_from_tiktoken(text, n, NULL, &json, &e), e);
+    assert_done(tokenizer_new(&t, "tokenizer.json", json.data, json.length, NULL, &e), e);
+    check_texts("llama-bpe", t);
+    tokenizer_free(t);
+    buffer_free(&json);
+    free(text);
 }
 
 static void test_vocabularies(void **state)
@@ -170,6 +197,7 @@ static void test_vocabularies(void **state)
     check_vocabulary("gpt-2");
     check_vocabulary("falcon");
     check_vocabulary("deepseek-llm");
+    check_llama3();
 }
 
 /* Files of our own: config, names, vocabulary. */
@@ -249,6 +277,61 @@ static void test_row_order(void **state)
     fail_msg("there is no q_proj");
 }
 
+/* Files of experts, together and as older converters wrote them apart, hold the same model. */
+static void test_experts(void **state)
+{
+    static const char *const files[] = {"tests/data/gguf/experts.gguf",
+                                        "tests/data/gguf/experts-apart.gguf"};
+    struct gguf_model m[2];
+    size_t seen = 0;
+    struct error e;
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        assert_done(gguf_model_open(&m[i], files[i], &e), e);
+    assert_int_equal(m[0].count, 2 + 2 * (4 + 3 * 3 + 1 + 2));
+    assert_int_equal(m[1].count, m[0].count);
+    for (size_t k = 0; k < m[0].count; k++) {
+        const struct gguf_model_entry *a = &m[0].entry[k], *b = &m[1].entry[k];
+        float x[2][32 * 32];
+        assert_string_equal(a->name, b->name);
+        assert_string_equal(a->dtype, b->dtype);
+        assert_int_equal(a->bytes, b->bytes);
+        assert_true(a->bytes <= sizeof x[0]);
+        assert_done(gguf_model_read(&m[0], a, 0, a->bytes, x[0], &e), e);
+        assert_done(gguf_model_read(&m[1], b, 0, b->bytes, x[1], &e), e);
+        assert_memory_equal(x[0], x[1], a->bytes);
+        seen += strstr(a->name, ".experts.2.") != NULL;
+    }
+    assert_int_equal(seen, 2 * 3);
+    gguf_model_free(&m[0]);
+    gguf_model_free(&m[1]);
+}
+
+/* Version 2 is read like 3; a part of a model is refused as that. */
+static void test_versions(void **state)
+{
+    const char *path = scratch_path("made.gguf");
+    char *bytes;
+    size_t n, wanted;
+    struct gguf_model m;
+    struct error e;
+    (void)state;
+    assert_done(file_read("tests/data/gguf/spm.gguf", 1 << 20, &bytes, &n, &e), e);
+    assert_int_equal(bytes[4], 3);
+    bytes[4] = 2;
+    FILE *f = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    assert_done(gguf_model_open(&m, path, &e), e);
+    wanted = m.count;
+    gguf_model_free(&m);
+    assert_int_equal(wanted, 12);
+    assert_refused(gguf_model_open(&m, "tests/data/gguf/part.gguf", &e), e,
+                   "is one of 3 parts of a model");
+    gguf_model_free(&m);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +339,8 @@ int main(void)
         cmocka_unit_test(test_packing),
         cmocka_unit_test(test_models),
         cmocka_unit_test(test_row_order),
+        cmocka_unit_test(test_experts),
+        cmocka_unit_test(test_versions),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_vocabularies),
     };

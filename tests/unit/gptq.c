@@ -35,7 +35,7 @@ static void run(const struct layer *l, const struct setting *s, size_t block, bo
     uint32_t *order = s->act_order ? descending(l) : NULL;
     *g = (struct gptq){.bits = s->bits, .group = s->group, .symmetric = s->symmetric,
                        .static_groups = s->static_groups, .keep_zeros = keep_zeros, .block = block};
-    assert_done(factor_new(&f, &l->h, order, 0.01, FACTOR_AUTO, best_kernels(), NULL, &e), e);
+    layer_factor(&f, &l->h, order, 0.01, FACTOR_AUTO, true);
     assert_done(gptq_run(g, w, l->rows, l->cols, &f, order, best_kernels(), NULL, &e), e);
     free(order);
     factor_free(&f);
@@ -194,7 +194,7 @@ static void mse_grids(void **state)
             w[j] = x * x * x;
         }
         for (int m = 0; m < 2; m++) {
-            quantize_grid_search(w, 64, 3, i % 2, m, &scale[m], &zero[m]);
+            quantize_grid_search(best_kernels(), w, 64, 3, i % 2, m, &scale[m], &zero[m]);
             for (size_t j = 0; j < 64; j++) {
                 const float q = (float)quantize_code(w[j], scale[m], zero[m], 3) - (float)zero[m];
                 lost[m] += pow(fabs((double)(scale[m] * q - w[j])), 2.4);

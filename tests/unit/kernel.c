@@ -359,6 +359,19 @@ static void rows(const struct kernels *k)
         assert_memory_equal(&a, &b, sizeof a);
         const double c = kernels_scalar.sum_exp(in1 + 1, n, a), d = k->sum_exp(in1 + 1, n, a);
         assert_memory_equal(&c, &d, sizeof c);
+        for (float factor = 1; factor < 3000; factor *= 9) { /* to denormal probabilities and 0 */
+            for (size_t i = 0; i < n; i++) {
+                out1[1 + i] = factor * in1[i];
+                out2[2 + i] = factor * in2[i];
+            }
+            const struct divergence f = kernels_scalar.divergence(out1 + 1, out2 + 2, n);
+            const struct divergence g = k->divergence(out1 + 1, out2 + 2, n);
+            assert_true(isfinite(f.kl_pq) && f.kl_pq > -1e-12 && f.js < 0.6932);
+            assert_memory_equal(&f.kl_pq, &g.kl_pq, sizeof f.kl_pq);
+            assert_memory_equal(&f.kl_qp, &g.kl_qp, sizeof f.kl_qp);
+            assert_memory_equal(&f.js, &g.js, sizeof f.js);
+            assert_int_equal(f.agree, g.agree);
+        }
     }
 }
 

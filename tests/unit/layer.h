@@ -92,6 +92,14 @@ static inline void layer_free(struct layer *l)
     hessian_free(&l->h);
 }
 
+static inline void layer_factor(struct factor *f, const struct hessian *h, const uint32_t *order,
+                                double damping, enum factor_precision precision, bool direct)
+{
+    const struct factor_options o = {damping, precision, direct};
+    struct error e;
+    assert_done(factor_new(f, h, order, &o, best_kernels(), NULL, &e), e);
+}
+
 /* The weights in rows of sweep_stride(). */
 static inline float *layer_weights(const struct layer *l)
 {

@@ -49,13 +49,10 @@ static void factor_inverts(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct layer l;
         struct factor f;
-        struct error e;
         const size_t n = sizes[i];
         layer_random(&l, 1, n, 4, n + 8, 9, i + 3);
         /* The blocked f32 form on small matrices too. */
-        assert_done(factor_new(&f, &l.h, NULL, 0.01, n > 230 ? FACTOR_AUTO : FACTOR_F32,
-                               best_kernels(), NULL, &e),
-                    e);
+        layer_factor(&f, &l.h, NULL, 0.01, n > 230 ? FACTOR_AUTO : FACTOR_F32, false);
         assert_int_equal(f.dead_count, n / 9);
         assert_false(f.f64);
         double mean = 0, worst = 0;
@@ -92,9 +89,7 @@ static void sweep_golden(const struct layer *l, const char *name, double sparsit
     char path[128];
     for (int precision = FACTOR_AUTO; precision <= FACTOR_F32; precision++) {
         float *w = layer_weights(l);
-        assert_done(factor_new(&f, &l->h, NULL, 0.01, (enum factor_precision)precision,
-                               best_kernels(), NULL, &e),
-                    e);
+        layer_factor(&f, &l->h, NULL, 0.01, (enum factor_precision)precision, false);
         struct sweep s = {.kernels = best_kernels(), .factor = &f, .w = w, .rows = l->rows,
                           .cols = l->cols, .block = 128, .sparsity = sparsity, .n = n, .m = m};
         assert_done(sweep_run(&s, &e), e);
@@ -201,7 +196,7 @@ static void ragged_and_dead(void **state)
         layer_random(&l, list[i].rows, list[i].cols, 5, 60, list[i].dead, i + 1);
         double *wanted = plain(&l, list[i].block, list[i].sparsity, (size_t)list[i].n, (size_t)list[i].m);
         float *w = layer_weights(&l);
-        assert_done(factor_new(&f, &l.h, NULL, 0.01, FACTOR_AUTO, best_kernels(), NULL, &e), e);
+        layer_factor(&f, &l.h, NULL, 0.01, FACTOR_AUTO, false);
         for (size_t r = 0; r < l.rows; r++)
             for (size_t j = 0; j < l.cols; j++)
                 w[r * sweep_stride(l.cols) + j] *= f.dead[j] ? 0 : 1;
@@ -237,7 +232,8 @@ static void same_bytes(void **state)
         assert_done(hessian_new(&h, l.cols, &e), e);
         for (size_t s = 0; s < l.samples; s++)
             assert_done(hessian_add(&h, k, p, l.length, l.x + s * l.length * l.ld, l.ld, &e), e);
-        assert_done(factor_new(&f, &h, NULL, 0.01, FACTOR_F32, k, p, &e), e);
+        const struct factor_options o = {0.01, FACTOR_F32, false};
+        assert_done(factor_new(&f, &h, NULL, &o, k, p, &e), e);
         float *w = layer_weights(&l);
         struct sweep s = {.kernels = k, .pool = p, .factor = &f, .w = w, .rows = l.rows,
                           .cols = l.cols, .block = 64, .sparsity = 0.6};
@@ -264,12 +260,14 @@ static void damping_ladder(void **state)
     struct factor f;
     struct error e;
     layer_random(&l, 1, 64, 1, 8, 0, 2);
-    assert_done(factor_new(&f, &l.h, NULL, 0, FACTOR_AUTO, best_kernels(), NULL, &e), e);
+    layer_factor(&f, &l.h, NULL, 0, FACTOR_AUTO, false);
     assert_true(f.damping > 0);
     factor_free(&f);
     l.x[3] = INFINITY;
     assert_done(hessian_add(&l.h, best_kernels(), NULL, l.length, l.x, l.ld, &e), e);
-    assert_int_equal(factor_new(&f, &l.h, NULL, 0.01, FACTOR_AUTO, best_kernels(), NULL, &e), -1);
+    assert_int_equal(factor_new(&f, &l.h, NULL, &(struct factor_options){.damping = 0.01},
+                                best_kernels(), NULL, &e),
+                     -1);
     assert_non_null(strstr(e.text, "column 3"));
     layer_free(&l);
 }

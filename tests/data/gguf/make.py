@@ -78,3 +78,55 @@ model("spm.gguf", "llama", None, tokens=["<unk>", "<s>", "</s>", "<0x0A>", "▁"
       types=[2, 3, 3, 6, 1, 1, 1, 1, 1])
 model("bpe.gguf", "gpt2", ["a b", "Ġ ab"], rope=True, tokens=["!", "<|begin|>", "<|end|>", "<|eot|>", "Ġ", "a", "b", "ab", "Ġab"],
       types=[1, 3, 3, 3, 1, 1, 1, 1, 1])
+
+
+def experts(path, apart):
+    """A mixture; llama.cpp's converter first wrote a matrix for each expert, later one of all of them."""
+    rng = np.random.default_rng(6)
+    w = gguf.GGUFWriter(path, "llama")
+    w.add_context_length(64)
+    w.add_embedding_length(HIDDEN)
+    w.add_feed_forward_length(HIDDEN)
+    w.add_block_count(2)
+    w.add_head_count(HEADS)
+    w.add_head_count_kv(HEADS)
+    w.add_layer_norm_rms_eps(1e-5)
+    w.add_expert_count(3)
+    w.add_expert_used_count(2)
+
+    def put(name, *shape):
+        x = rng.standard_normal(shape).astype(np.float32)
+        q = T.F32 if len(shape) == 1 else T.Q4_0 if "attn" in name else T.Q8_0
+        x = gguf.quants.quantize(x, q)
+        if len(shape) == 3 and apart:
+            for k in range(3):
+                w.add_tensor(name.replace("_exps", f".{k}"), x[k], raw_dtype=q)
+        else:
+            w.add_tensor(name, x, raw_dtype=q)
+
+    put("token_embd.weight", 8, HIDDEN)
+    put("output_norm.weight", HIDDEN)
+    for i in range(2):
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            put(f"blk.{i}.{name}.weight", HIDDEN, HIDDEN)
+        for name in ("ffn_gate", "ffn_up", "ffn_down"):
+            put(f"blk.{i}.{name}_exps.weight", 3, HIDDEN, HIDDEN)
+        put(f"blk.{i}.ffn_gate_inp.weight", 3, HIDDEN)
+        put(f"blk.{i}.attn_norm.weight", HIDDEN)
+        put(f"blk.{i}.ffn_norm.weight", HIDDEN)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
+experts("experts.gguf", False)
+experts("experts-apart.gguf", True)
+
+w = gguf.GGUFWriter("part.gguf", "llama")
+w.add_uint16("split.no", 1)
+w.add_uint16("split.count", 3)
+w.write_header_to_file()
+w.write_kv_data_to_file()
+w.write_tensors_to_file()
+w.close()
