@@ -57,8 +57,8 @@ programs: $(PROGRAMS)
 unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
-%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt
-%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt
+%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt -mbmi2
+%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt -mbmi2
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -151,7 +151,7 @@ $(BUILD)/world: $(patsubst %.c,$(BUILD)/%.o,$(wildcard data/world/*.c))
 data/out/made.mk: $(BUILD)/world
 	@$< -o $(@D) && touch $@
 
-ifneq ($(filter report bundle world,$(MAKECMDGOALS)),)
+ifneq ($(filter report bundle world quirks,$(MAKECMDGOALS)),)
 ifeq ($(DATA)$(FROM),)
 include data/out/made.mk
 endif
@@ -159,8 +159,11 @@ endif
 
 # Training needs PyTorch, tokenizers and safetensors; PYTHON says where they are. It can be interrupted.
 PYTHON ?= python3
-.PHONY: world models
+.PHONY: world models quirks
 world: data/out/made.mk
+# What the released code's quirks do to scores: the tables in the pages of evaluate/.
+quirks: programs data/out/made.mk
+	@PATH=$(CURDIR)/$(BUILD)/bin:$$PATH evaluate/quirks.sh data/out
 models: $(BUILD)/world
 	@for r in large small other; do $(PYTHON) data/train/train.py $$r build/train/$$r --world $< || exit 1; done
 	@for r in large small other; do mkdir -p data/models/$$r; \
@@ -248,7 +251,7 @@ figure_files = $(foreach s,svg pdf png csv md tex,$(OUT)/$(notdir $(1)).$(s))
 # Many small jobs run best with one thread each; a single one takes all cores.
 threads = $(if $(findstring jobserver,$(MAKEFLAGS)),1,$(shell nproc))
 # One line of progress, on a terminal only.
-say = [ ! -t 2 ] || printf '\r\033[K[%d/%d] %.60s' "$$(ls $(OUT)/results 2>/dev/null | wc -l)" $(words $(RESULTS)) '$(@F)' >&2;
+say = [ ! -t 2 ] || bash reports/progress.sh $(OUT) $(words $(RESULTS)) '$(@F)' >&2;
 
 ifneq ($(filter report bundle from,$(MAKECMDGOALS)),)
 ifdef FROM
@@ -275,6 +278,7 @@ stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
 
 $(OUT)/plan.settings: FORCE
 	@$(call stamp,$@,$(PLAN) $(ROLES) / $(TEXTS) / $(CALIBRATIONS) / $(READERS))
+	@mkdir -p $(OUT)/stamps; echo "$$(date +%s) $$(ls $(OUT)/results 2>/dev/null | wc -l)" >$(OUT)/stamps/started
 
 $(OUT)/plan.mk: reports/$(PLAN).plan reports/plan.awk $(OUT)/plan.settings
 	@mkdir -p $(@D); LC_ALL=C awk -v roles='$(ROLES)' -v texts='$(TEXTS)' \
@@ -349,7 +353,10 @@ report: $(REPORT)
 	@echo "  report.html report.pdf report.xlsx    the whole of it: to look at, to print, to calculate with"
 	@echo "  figure-* table-*                      each as svg, pdf, png, csv, md and tex; methods.tex, references.bib"
 	@echo "  report.db results/                    every number, and the records that it comes from"
-	@echo "The paper's claims (claims.txt): $$(sed -E 's/^(holds|fails|cannot tell) .*/\1/' $(OUT)/claims.txt | LC_ALL=C sort | uniq -c | sed -E 's/^ *([0-9]+) (.*)/\2: \1/' | paste -sd, | sed 's/,/, /g')."
+	@echo "The paper's claims on these models (claims.txt; with their intervals in report.html):"
+	@awk '{cannot = $$1 == "cannot"; v = cannot ? "cannot tell" : $$1; n[v]++; list[v] = list[v] (n[v] > 1 ? ", " : "") $$(cannot ? 3 : 2)} \
+	    END {split("holds,fails,cannot tell", all, ","); for (i = 1; i <= 3; i++) if (all[i] in n) print "  " all[i] " (" n[all[i]] "): " list[all[i]]}' \
+	    $(OUT)/claims.txt | fold -s -w 110 | sed 's/^\([^ ]\)/      \1/'
 
 include reports/bundle.mk
 

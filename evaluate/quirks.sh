@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the quirks of the study's released code do to scores, measured on the embedded models by the
 # programs themselves: prints the tables that the pages of evaluate/ quote (tests/long/quirks.sh
-# compares them). `make quirks` runs it: 2 minutes.
+# compares them). `make quirks` runs it, in 2 minutes of one core.
 #
 # Columns: large, then small; each dense and pruned by magnitude. Numbers are per cent of the items
 # (counts as in reports/paper.plan), or as a row says.
@@ -54,7 +54,7 @@ row() {
     echo
 }
 items() { row "$1" "$2" '/^{"item"/ && ('"$3"') { n++ } END { share(n) }'; }
-mean() { row "$1" "$2" '/^{"summary"/ { x = score("'"$3"'"); printf x < 100 ? "%6.3f" : "%6.0f", x }'; }
+mean() { row "$1" "$2" '/^{"summary"/ { x = score("'"$3"'"); printf x < 100 ? "%6.3f" : x < 1e5 ? "%6.0f" : "  >1e5", x }'; }
 
 title "eval-factoid -n 400"
 each factoid kick-eval-factoid -n 400 -d "$work/freebaseqa.kick"
@@ -130,6 +130,18 @@ judged turn "$work/mtbench.kick" kick-eval-chat --turns 1
 row "unique tokens, first turn" turn '/^{"item"/ { n += score("unique_tokens") } END { printf "%6.1f", n / items }'
 judged chat-drawn "$work/mtbench.kick" kick-eval-chat --temperature 0.7
 mean "relevance, T = 0.7" chat-drawn relevance
+
+# A judge that always gives 7 and of 80 answers has 6 that cannot be read, as in the release.
+title "judge-verdict, eval-chat: 7 always, 6 of 80 unparsed"
+for c in "${columns[@]}"; do
+    kick-eval-chat -q -d "$work/mtbench.kick" "$work/$c.kick" -o "$work/chat.kick"
+    kick-judge-request -q -d "$work/mtbench.kick" "$work/chat.kick" | grep -o '"custom_id":"12:[^"]*"' |
+        awk '{ text = NR > 74 ? "Both are fine." : "8 7"
+            printf "{%s,\"response\":{\"body\":{\"choices\":[{\"message\":{\"content\":\"%s\"}}]}}}\n", $0, text }' >"$work/answers"
+    kick-judge-verdict -q --answers "$work/answers" "$work/chat.kick" | zstdcat | grep '^{"summary"' >"$work/verdict-$c"
+done
+mean "mean of what was read" verdict overall
+row "with -1 for the unread" verdict '{ n = score("parsed"); printf "%6.3f", (score("overall") * n - score("unparsed")) / (n + score("unparsed")) }'
 
 title "eval-perplexity of mixed.txt"
 each whole kick-eval-perplexity -d "$work/mixed.kick"

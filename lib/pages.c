@@ -249,37 +249,44 @@ static double share_widths(double *want, size_t n, double available)
     return sum + more * (double)n + COLUMN_GAP * (double)(n - 1);
 }
 
-static int row_draw(struct pages *p, const struct pages_table *t, size_t row, const double *width,
-                    struct error *e)
+/* The cells of a row as lines; *most: of the cell with most. */
+static int row_wrap(struct pages *p, const struct pages_table *t, size_t row, const double *width,
+                    struct lines *l, size_t *most, struct error *e)
 {
-    struct draw_font font = {.size = TABLE_SIZE, .color = INK, .bold = row == 0, .down = DRAW_TOP};
-    struct lines *l = memory_new(t->columns, sizeof *l, "a table", e);
-    size_t most = 1;
-    int rc = l ? 0 : -1;
-    for (size_t i = 0; i < t->columns && !rc; i++) {
+    struct draw_font font = {.size = TABLE_SIZE};
+    *most = 1;
+    for (size_t i = 0; i < t->columns; i++) {
         size_t at = row * t->columns + i;
         font.bold = row == 0 || (t->bold && t->bold[at]);
-        rc = wrap(p, t->text[at], width[i], &font, &l[i], e);
-        most = l[i].count > most ? l[i].count : most;
+        if (wrap(p, t->text[at], width[i], &font, &l[i], e))
+            return -1;
+        *most = l[i].count > *most ? l[i].count : *most;
     }
-    rc = rc || pages_need(p, (double)most * TABLE_SIZE * LEADING, e);
+    return 0;
+}
+
+static int row_draw(struct pages *p, const struct pages_table *t, size_t row, const double *width,
+                    const struct lines *l, size_t most, struct error *e)
+{
+    struct draw_font font = {.size = TABLE_SIZE, .color = INK, .down = DRAW_TOP};
     double x = p->margin;
-    for (size_t i = 0; i < t->columns && !rc; i++) {
+    for (size_t i = 0; i < t->columns; i++) {
         font.bold = row == 0 || (t->bold && t->bold[row * t->columns + i]);
         font.across = t->right[i] ? DRAW_RIGHT : DRAW_LEFT;
         /* The head stands at the foot of its row. */
         size_t skip = row == 0 ? most - l[i].count : 0;
-        for (size_t k = 0; k < l[i].count && !rc; k++)
-            rc = line_draw(p, x + (t->right[i] ? width[i] : 0),
-                           p->y + (double)(k + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e);
+        for (size_t k = 0; k < l[i].count; k++)
+            if (line_draw(p, x + (t->right[i] ? width[i] : 0),
+                          p->y + (double)(k + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e))
+                return -1;
         x += width[i] + COLUMN_GAP;
     }
     p->y += (double)most * TABLE_SIZE * LEADING;
-    for (size_t i = 0; l && i < t->columns; i++)
-        lines_free(&l[i]);
-    free(l);
-    return rc ? -1 : 0;
+    return 0;
 }
+
+static int row_put(struct pages *p, const struct pages_table *t, size_t row, const double *width, double length,
+                   struct error *e);
 
 static int head_draw(struct pages *p, const struct pages_table *t, const double *width, double length,
                      struct error *e)
@@ -287,10 +294,27 @@ static int head_draw(struct pages *p, const struct pages_table *t, const double 
     if (rule(p, p->y, length, 0.8, e))
         return -1;
     p->y += 3;
-    if (row_draw(p, t, 0, width, e) || rule(p, p->y + 0.5, length, 0.5, e))
+    if (row_put(p, t, 0, width, length, e) || rule(p, p->y + 0.5, length, 0.5, e))
         return -1;
     p->y += 4;
     return 0;
+}
+
+/* A row, on the next page under another head where this one has no room for it. */
+static int row_put(struct pages *p, const struct pages_table *t, size_t row, const double *width, double length,
+                   struct error *e)
+{
+    struct lines *l = memory_new(t->columns, sizeof *l, "a table", e);
+    size_t most = 1, before = p->count;
+    int rc = l ? row_wrap(p, t, row, width, l, &most, e) : -1;
+    rc = rc || (row && pages_need(p, (double)most * TABLE_SIZE * LEADING, e)) ? -1 : 0;
+    if (!rc && p->count > before)
+        rc = head_draw(p, t, width, length, e);
+    rc = rc || row_draw(p, t, row, width, l, most, e) ? -1 : 0;
+    for (size_t i = 0; l && i < t->columns; i++)
+        lines_free(&l[i]);
+    free(l);
+    return rc;
 }
 
 int pages_table(struct pages *p, const struct pages_table *t, struct error *e)
@@ -308,14 +332,10 @@ int pages_table(struct pages *p, const struct pages_table *t, struct error *e)
         share_widths(width, t->columns, pages_width(p) - COLUMN_GAP * (double)(t->columns - 1));
     int rc = pages_need(p, 5 * TABLE_SIZE * LEADING, e) || head_draw(p, t, width, length, e);
     for (size_t r = 1; r < t->rows && !rc; r++) {
-        size_t before = p->count;
         const char *const *text = t->text + r * t->columns;
         if (t->grouped && r > 1 && strcmp(text[0], text[-(ptrdiff_t)t->columns]))
             p->y += 3;
-        rc = pages_need(p, 1.2 * TABLE_SIZE * LEADING, e);
-        if (!rc && p->count > before)
-            rc = head_draw(p, t, width, length, e);
-        rc = rc || row_draw(p, t, r, width, e);
+        rc = row_put(p, t, r, width, length, e);
     }
     rc = rc || rule(p, p->y + 1.5, length, 0.8, e);
     p->y += 4;

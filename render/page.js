@@ -24,6 +24,38 @@ document.querySelectorAll("th button").forEach(function (button) {
     });
 });
 
+// A line under each drawing tells the values of the marker that is pointed at, tapped, or reached by arrow keys.
+document.querySelectorAll("figure svg").forEach(function (svg) {
+    var marks = Array.prototype.filter.call(svg.querySelectorAll("path"), function (path) {
+        return path.querySelector("title");
+    });
+    if (!marks.length) return;
+    var line = document.createElement("output"), at = -1;
+    svg.parentNode.appendChild(line);
+    svg.setAttribute("tabindex", "0");
+    function show(to) {
+        if (at >= 0) marks[at].classList.remove("at");
+        at = to;
+        if (at >= 0) marks[at].classList.add("at");
+        line.textContent = at < 0 ? "" : marks[at].querySelector("title").textContent;
+    }
+    function point(event) {
+        var path = event.target.closest("path"), to = path ? marks.indexOf(path) : -1;
+        if (to >= 0) show(to);
+    }
+    svg.addEventListener("pointerover", point);
+    svg.addEventListener("click", point);
+    svg.addEventListener("blur", function () {
+        show(-1);
+    });
+    svg.addEventListener("keydown", function (event) {
+        var step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        show(at < 0 && step < 0 ? marks.length - 1 : (at + step + marks.length) % marks.length);
+    });
+});
+
 // Samples: lists to choose by, filled from the samples; what is not chosen is hidden.
 document.querySelectorAll(".samples").forEach(function (box) {
     var lists = box.querySelectorAll("select"), articles = box.querySelectorAll("article");

@@ -11,10 +11,12 @@ reference (program, key, entry) AS (VALUES
   note = {arXiv:2310.01382}
 }'),
 ('prune-magnitude', 'han2015', '@inproceedings{han2015,
-  title = {Learning both Weights and Connections for Efficient Neural Networks},
-  author = {Han, Song and Pool, Jeff and Tran, John and Dally, William J.},
+  title = {Learning both Weights and Connections for Efficient Neural Network},
+  author = {Han, Song and Pool, Jeff and Tran, John and Dally, William},
   booktitle = {Advances in Neural Information Processing Systems},
-  year = {2015}
+  volume = {28}, pages = {1135--1143},
+  year = {2015},
+  note = {arXiv:1506.02626}
 }'),
 ('prune-wanda', 'sun2024', '@inproceedings{sun2024,
   title = {A Simple and Effective Pruning Approach for Large Language Models},

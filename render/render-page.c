@@ -322,6 +322,13 @@ static const char claims_note[] =
     "speaks least for it. The models here stand in for the paper's: what fails here need not fail "
     "there.";
 
+static const char lead[] =
+    "Language models can be made smaller: pruning sets a part of their weights to zero (sparsity; N:M keeps N of every M "
+    "neighbouring weights), quantization stores each weight in a few bits. This report tells what such models can still do: "
+    "recall facts, choose answers, read, summarise, follow instructions. Beside it stands the usual measure, perplexity: "
+    "how much a text surprises the model, lower is better. Dense is a model as it came, and a compressed one matches it while "
+    "it is not more than 5 % below. Intervals hold 95 %.";
+
 /* A table that may not be there: claims are made by another program. */
 static bool has_claims(sqlite3 *db)
 {
@@ -386,7 +393,9 @@ static int put_page(struct writer *p, sqlite3 *db, struct figure **f, size_t cou
     put_dark_colors(p);
     write_string(p, "</style>\n</head>\n<body>\n<header>\n<h1>");
     write_escaped(p, title);
-    write_string(p, "</h1>\n");
+    write_string(p, "</h1>\n<p class=\"lead\">");
+    write_escaped(p, lead);
+    write_string(p, "</p>\n");
     if (put_query(p, db, models_sql, "models", 2) || put_claims(p, db))
         return -1;
     write_string(p, "<nav aria-label=\"Figures\"><ol>\n");
@@ -401,8 +410,8 @@ static int put_page(struct writer *p, sqlite3 *db, struct figure **f, size_t cou
     for (size_t i = 0; i < count; i++)
         if (put_figure(p, f[i]))
             return -1;
-    write_string(p, "</main>\n<footer><p>Point at a marker to read its values; press a column's head to sort a "
-           "table. Every number here is in the database of results, with the history of the stream "
+    write_string(p, "</main>\n<footer><p>Point at a marker, tap it, or press the arrow keys in a figure to read its "
+           "values; press a column's head to sort a table. Every number here is in the database of results, with the history of the stream "
            "it came from.</p></footer>\n<script>\n");
     write_string(p, page_js);
     write_string(p, "</script>\n</body>\n</html>\n");
@@ -486,6 +495,8 @@ static int print_all(struct buffer *out, sqlite3 *db, struct figure **f, size_t 
     if (pages_new(&p, PAPER_WIDTH, PAPER_HEIGHT, PAPER_MARGIN, e))
         return -1;
     int rc = pages_text(p, title, head, e);
+    pages_space(p, 6);
+    rc = rc || pages_text(p, lead, body, e);
     pages_space(p, 10);
     rc = rc || print_query(p, db, models_sql, 2, e);
     if (!rc && has_claims(db)) {

@@ -47,6 +47,8 @@ done
 page() { kick-render-page -q -D $1.db "$root"/reports/{figure-5-summaries,figure-5-summaries-bits,figure-5-summaries-nm,figure-6-instructions,figure-11-summary-verdict,figure-13-answer-verdict,table-2-eight-bits,table-3-pruners,figure-break-points} -o $1.html; }
 page a
 page b
+figures=("$root"/reports/*/figure.json)
+check "no text overlaps another or a plot, no series is empty" "$root/$KICK_BUILD/tests/overlaps" b.db "${figures[@]%/figure.json}"
 count() { grep -o "$1" "$2" | wc -l; }
 check "without an LLM: the axes say that the scores are automatic" test "$(count '>Automatic score (0–100)<' a.html)" -ge 8
 check "and the captions" test "$(count 'the automatic judge (judge-overlap' a.html)" -ge 6

@@ -26,10 +26,38 @@ dump "$work/out" >"$work/a"
 dump "$work/one" >"$work/b"
 check "-j1 and -j2 give the same records" cmp "$work/a" "$work/b"
 
+# A figure of one's own: three files outside the sources, in every format, on the page and in the workbook.
 mkdir -p "$work/figures/mine"
-cp reports/figure-1-perplexity/{query.sql,figure.json,caption.md,caption.sql} "$work/figures/mine"
+echo "SELECT method, bits_per_weight, perplexity, low, high FROM perplexity ORDER BY method, bits_per_weight" >"$work/figures/mine/query.sql"
+echo 'Size against **perplexity**.' >"$work/figures/mine/caption.md"
+cat >"$work/figures/mine/figure.json" <<'END'
+{"title": "My own", "panels": [{"x": {"column": "bits_per_weight", "label": "Bits"}}],
+ "y": {"column": "perplexity", "low": "low", "high": "high", "label": "Perplexity"}, "series": {"column": "method"}}
+END
 check "a folder of FIGURES is rendered too" report "$work/out" FIGURES="$work/figures"
-check "as mine.svg" test -s "$work/out/mine.svg"
+for f in svg pdf png csv md tex; do check "as mine.$f" test -s "$work/out/mine.$f"; done
+check "and on the page" grep -q '<section id="mine">' "$work/out/report.html"
+check "and in the workbook" grep -q 'name="mine"' <(unzip -p "$work/out/report.xlsx" xl/workbook.xml)
+check "its csv is what render-table says" cmp "$work/out/mine.csv" <(kick render-table -q -f csv -D "$work/out/report.db" "$work/figures/mine")
+sleep 0.01
+touch "$work/mark"
+echo 'Another caption.' >"$work/figures/mine/caption.md"
+report "$work/out" FIGURES="$work/figures" >/dev/null 2>&1
+check "another caption renders one figure again, the page and the workbook" cmp <(files | sed 's,.*/,,' | sort) \
+    <(printf '%s\n' mine.{csv,md,pdf,png,svg,tex} report.{html,pdf,xlsx})
+
+# Progress, where somebody looks.
+mkdir -p "$work/p/results" "$work/p/stamps"
+touch "$work"/p/results/{1,2,3,4,5,6,7,8,9,10}
+echo "$(($(date +%s) - 600)) 4" >"$work/p/stamps/started"
+check "progress: how many, and how long" test "$(bash reports/progress.sh "$work/p" 40 name | tr -d '\r\033')" = "[K[10 of 40 results, 50 min left] name"
+check "progress: nothing to go by" test "$(bash reports/progress.sh "$work/none" 40 name | tr -d '\r\033')" = "[K[0 of 40 results] name"
+if command -v script >/dev/null; then
+    rm "$work/out/results/large-quantize-rtn-b-4-"*
+    check "make report says it on a terminal" grep -q 'of 9 results' <(script -qec "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s report ${SAN:+SAN=$SAN} PLAN=quick OUT='$work/out' MODELS='$work/tiny' DATA='$work/data'" /dev/null </dev/null)
+else
+    echo "skip progress on a terminal: no script"
+fi
 
 refuse_plan() {
     printf '%s\n' "$2" >"$work/bad.plan"
