@@ -299,7 +299,12 @@ static void shift(struct draw_box *b, double x, double y)
     *b = (struct draw_box){b->x0 + x, b->y0 + y, b->x1 + x, b->y1 + y};
 }
 
-int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y, struct error *e)
+static void enlarge(struct draw_box *b, double by)
+{
+    *b = (struct draw_box){b->x0 * by, b->y0 * by, b->x1 * by, b->y1 * by};
+}
+
+int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y, double by, struct error *e)
 {
     for (size_t i = 0; i < from->count; i++) {
         const struct draw_item *old = &from->item[i];
@@ -314,9 +319,14 @@ int draw_drawing(struct drawing *d, const struct drawing *from, double x, double
         if (old->text && !it->text)
             return error_set(e, "out of memory for a text of the drawing");
         for (size_t k = 0; k < it->count; k++) {
-            point[k].x += x;
-            point[k].y += y;
+            point[k].x = point[k].x * by + x;
+            point[k].y = point[k].y * by + y;
         }
+        it->stroke.width *= by;
+        it->size *= by;
+        it->font.size *= by;
+        enlarge(&it->clip, by);
+        enlarge(&it->box, by);
         shift(&it->clip, x, y);
         shift(&it->box, x, y);
     }

@@ -90,8 +90,8 @@ int draw_marker(struct drawing *d, double x, double y, enum draw_shape shape, do
 int draw_text(struct drawing *d, double x, double y, const char *text, struct draw_font font,
               struct error *e);
 
-/* All of another drawing with its origin at (x, y), without its titles. */
-int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y,
+/* All of another drawing with its origin at (x, y), without its titles, `by` times as large. */
+int draw_drawing(struct drawing *d, const struct drawing *from, double x, double y, double by,
                  struct error *e);
 
 /* What the last marker stands for; what the whole drawing shows. Both are <title>s of the svg. */

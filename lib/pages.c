@@ -215,9 +215,11 @@ int pages_beside(struct pages *p, const char *left, const char *right, struct dr
 
 int pages_drawing(struct pages *p, const struct drawing *d, struct error *e)
 {
-    if (pages_need(p, drawing_height(d), e) || draw_drawing(current(p), d, p->margin, p->y, e))
+    double most = p->height > 0 ? p->height - 2 * p->margin - PAGES_BESIDE_DRAWING : INFINITY;
+    double by = fmin(1, most / drawing_height(d));
+    if (pages_need(p, by * drawing_height(d), e) || draw_drawing(current(p), d, p->margin, p->y, by, e))
         return -1;
-    p->y += drawing_height(d);
+    p->y += by * drawing_height(d);
     return 0;
 }
 

@@ -27,7 +27,8 @@ int pages_beside(struct pages *p, const char *left, const char *right, struct dr
 void pages_space(struct pages *p, double points);
 /* A new page unless so much is free on this one. */
 int pages_need(struct pages *p, double points, struct error *e);
-/* A drawing as wide as the text, not parted. */
+/* A drawing as wide as the text, not parted; smaller where a page cannot hold it with a heading and a caption. */
+#define PAGES_BESIDE_DRAWING 90.0
 int pages_drawing(struct pages *p, const struct drawing *d, struct error *e);
 /* Rows of texts in columns (rows * columns of them, the first row the head); columns of numbers stand
  * right; texts that are too wide are wrapped. */

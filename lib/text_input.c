@@ -151,6 +151,17 @@ int text_input_digest(struct text_input *t, struct digest *d, struct error *e)
     }
 }
 
+int text_input_rewind(struct text_input *t, struct error *e)
+{
+    if (t->gzip_ready)
+        inflateEnd(&t->gzip);
+    ZSTD_freeDCtx(t->zstd);
+    t->zstd = NULL;
+    t->gzip_ready = t->started = t->eof = t->inside = false;
+    t->raw_at = t->raw_bytes = t->text_at = t->text_bytes = 0;
+    return lseek(t->fd, 0, SEEK_SET) < 0 ? failed(t, "seek", e) : 0;
+}
+
 static int start(struct text_input *t, struct error *e)
 {
     t->started = true;

@@ -24,6 +24,9 @@ uint64_t text_input_size(const struct text_input *t);
 /* Adds the file's bytes, as stored, to d; reading then begins at the start. */
 int text_input_digest(struct text_input *t, struct digest *d, struct error *e);
 
+/* Back to the start. */
+int text_input_rewind(struct text_input *t, struct error *e);
+
 /* Next line without its LF (a CR stays) into *line. 1: a line; 0: the end; -1: an error. */
 int text_input_line(struct text_input *t, struct buffer *line, struct error *e);
 

@@ -49,7 +49,7 @@ sentence (place, text) AS (
                        WHEN 'retrieval' THEN 'Questions in the form of~\cite{joshi2017}, ' || coalesce(a.mode, '') || ' book'
                        WHEN 'summary' THEN 'Summaries in the form of~\cite{hermann2015}' WHEN 'chat' THEN 'Instructions in the form of~\cite{zheng2023}' ELSE a.task END ||
            ': ' || a.items || ' items of \texttt{' || replace(a.data_name, '_', '\_') || '}' ||
-           coalesce(', with up to ' || a.shots || ' shots', '') || coalesce('; right is ' || a.strict, '') || '.'
+           coalesce(', with up to ' || a.shots || ' shots', '') || coalesce('; right means: ' || a.strict, '') || '.'
     FROM asked AS a
     UNION ALL
     SELECT 7, 'Summaries and answers were scored by ' || group_concat(x, ' and ') || '.'

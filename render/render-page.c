@@ -311,7 +311,7 @@ static const char models_sql[] =
 /* The paper's claims with their verdicts, those that are clear first. */
 static const char claims_sql[] =
     "SELECT verdict AS Verdict, statement AS \"What the paper claims\","
-    " CASE WHEN effect IS NULL THEN '–' ELSE printf('%.3g [%.3g, %.3g]', effect, low, high) END AS "
+    " CASE WHEN effect IS NULL THEN '–' ELSE replace(printf('%.4f [%.4f, %.4f]', effect, low, high), '-', '−') END AS "
     "\"Least effect [95 %]\", cases AS Cases "
     "FROM claim ORDER BY CASE verdict WHEN 'fails' THEN 0 WHEN 'holds' THEN 1 ELSE 2 END, claim";
 
@@ -466,7 +466,7 @@ static int print_figure(struct pages *p, const struct figure *f, struct error *e
     snprintf(text, sizeof text, "%.80s. %.200s", f->label, f->title);
     struct chart_options how = {.width = WIDE};
     int rc = !caption || (chart && chart_draw(&d, f, &how, e));
-    double need = d ? fmin(drawing_height(d) + 90, PAPER_HEIGHT - 2 * PAPER_MARGIN) : 120;
+    double need = d ? fmin(drawing_height(d) + PAGES_BESIDE_DRAWING, PAPER_HEIGHT - 2 * PAPER_MARGIN) : 120;
     rc = rc || pages_need(p, need, e) || pages_text(p, text, head, e);
     pages_space(p, 4);
     if (!rc && chart) {

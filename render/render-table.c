@@ -25,7 +25,7 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const char methods_sql[], references_sql[];
 
-enum { TEXT_MAX = 320, LONG_TABLE = 45 };
+enum { TEXT_MAX = 320, LONG_TABLE = 45, PARAGRAPH = 26 /* characters */ };
 
 static const char plain[] = "text", *database, *reports, *format = plain, *harness;
 
@@ -210,15 +210,82 @@ static void cell_tex(struct writer *p, const struct grid_cell *cell)
     write_string(p, cell->best ? "}" : "");
 }
 
+/* A row, or the head; what all rows share stands in the caption. */
+static void row_tex(struct writer *p, const struct grid *g, size_t row, bool head)
+{
+    bool first = true;
+    for (size_t i = 0; i < g->columns; i++) {
+        const struct grid_column *c = &g->column[i];
+        if (c->constant)
+            continue;
+        write_string(p, first ? "" : " & ");
+        first = false;
+        if (!head) {
+            cell_tex(p, grid_at(g, row, i));
+            continue;
+        }
+        /* The unit on a line of its own, and a long label on two. */
+        const char *space = width_of(c->label) > 12 ? strchr(c->label + width_of(c->label) / 3, ' ') : NULL;
+        write_string(p, !*c->unit && !space ? "" : c->right ? "\\shortstack[r]{" : "\\shortstack[l]{");
+        char half[TEXT_MAX];
+        snprintf(half, sizeof half, "%.*s", space ? (int)(space - c->label) : TEXT_MAX - 1, c->label);
+        put_tex(p, half);
+        if (space) {
+            write_string(p, "\\\\");
+            put_tex(p, space + 1);
+        }
+        if (*c->unit) {
+            write_string(p, "\\\\(");
+            put_tex(p, c->unit);
+            write_string(p, ")");
+        }
+        write_string(p, !*c->unit && !space ? "" : "}");
+    }
+    write_string(p, " \\\\\n");
+}
+
 static void head_tex(struct writer *p, const struct grid *g)
 {
-    char out[TEXT_MAX];
     write_string(p, "\\toprule\n");
+    row_tex(p, g, 0, true);
+    write_string(p, "\\midrule\n");
+}
+
+/* Columns of long texts share a line's width, and are set as paragraphs. */
+static void columns_tex(struct writer *p, const struct grid *g)
+{
+    size_t wide = 0;
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < g->columns; i++) {
+            size_t longest = 0;
+            for (size_t r = 0; r < g->rows; r++)
+                longest = width_of(grid_at(g, r, i)->text) > longest ? width_of(grid_at(g, r, i)->text) : longest;
+            bool paragraph = !g->column[i].right && longest > PARAGRAPH;
+            wide += !turn && !g->column[i].constant && paragraph;
+            if (turn && !g->column[i].constant && paragraph)
+                write_format(p, ">{\\raggedright\\arraybackslash}p{%.2f\\linewidth}", 0.22 / (double)wide);
+            else if (turn && !g->column[i].constant)
+                write_string(p, g->column[i].right ? "r" : "l");
+        }
+}
+
+static void shared_tex(struct writer *p, const struct grid *g)
+{
+    bool first = true;
     for (size_t i = 0; i < g->columns; i++) {
-        write_string(p, i ? " & " : "");
-        put_tex(p, grid_heading(&g->column[i], out, sizeof out));
+        if (!g->column[i].constant)
+            continue;
+        write_string(p, first ? " Every row: " : ", ");
+        put_tex(p, g->column[i].label);
+        write_string(p, " ");
+        put_tex(p, grid_at(g, 0, i)->text);
+        if (*g->column[i].unit) {
+            write_string(p, "~");
+            put_tex(p, g->column[i].unit);
+        }
+        first = false;
     }
-    write_string(p, " \\\\\n\\midrule\n");
+    write_string(p, first ? "" : ".");
 }
 
 /* Ready to paste: booktabs; what is long breaks over pages. */
@@ -228,15 +295,16 @@ static int table_tex(struct writer *p, const struct figure *f, const struct grid
     char *caption = figure_caption_plain(f, p->e);
     if (!caption)
         return -1;
-    write_format(p, "%% \\usepackage{booktabs%s}\n", breaks ? ",longtable" : "");
-    write_string(p, breaks ? "{\\small\n\\begin{longtable}{@{}"
-                           : "\\begin{table}\n\\centering\\small\n");
+    write_format(p, "%% \\usepackage{array,booktabs%s}\n", breaks ? ",longtable" : "");
+    write_string(p, breaks ? "{\\scriptsize\\setlength{\\tabcolsep}{2.5pt}\n\\begin{longtable}{@{}"
+                           : "\\begin{table}\n\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}\n");
     for (int turn = 0; turn < 2; turn++) { /* a longtable has its caption inside */
         if (turn == (breaks ? 1 : 0)) {
             write_string(p, "\\caption{\\textbf{");
             put_tex(p, f->title);
             write_string(p, ".} ");
             put_tex(p, caption);
+            shared_tex(p, g);
             if (g->starred) {
                 write_string(p, " Bold: ");
                 put_tex(p, f->pivot.bold);
@@ -245,22 +313,21 @@ static int table_tex(struct writer *p, const struct figure *f, const struct grid
             write_format(p, "}\\label{tab:%s}%s\n", f->name, breaks ? " \\\\" : "");
         } else {
             write_string(p, breaks ? "" : "\\begin{tabular}{@{}");
-            for (size_t i = 0; i < g->columns; i++)
-                write_string(p, g->column[i].right ? "r" : "l");
+            columns_tex(p, g);
             write_string(p, "@{}}\n");
         }
     }
     head_tex(p, g);
-    write_string(p, breaks ? "\\endhead\n" : "");
+    if (breaks) { /* the caption, and its label, on the first page only */
+        write_string(p, "\\endfirsthead\n");
+        head_tex(p, g);
+        write_string(p, "\\endhead\n");
+    }
     for (size_t r = 0; r < g->rows; r++) {
         /* In a folded table a rule parts what differs in its first key. */
         if (r && g->folded && strcmp(grid_at(g, r, 0)->text, grid_at(g, r - 1, 0)->text))
             write_string(p, "\\addlinespace\n");
-        for (size_t i = 0; i < g->columns; i++) {
-            write_string(p, i ? " & " : "");
-            cell_tex(p, grid_at(g, r, i));
-        }
-        write_string(p, " \\\\\n");
+        row_tex(p, g, r, false);
     }
     write_string(p, breaks ? "\\bottomrule\n\\end{longtable}}\n"
                            : "\\bottomrule\n\\end{tabular}\n\\end{table}\n");
@@ -287,7 +354,7 @@ static void quoted(struct writer *p, enum form form, const char *s)
     for (s += strspn(s, " \n"); *s;) {
         char line[2] = {*s++, 0};
         if (*line == '\n')
-            write_string(p, form == TEX ? "\\\\\n" : form == MARKDOWN ? "  \n> " : "\n  ");
+            write_string(p, form == TEX ? "\n\n" : form == MARKDOWN ? "  \n> " : "\n  ");
         else if (form == TEX) { /* whole characters at a time */
             size_t n = strcspn(s - 1, "\n");
             char *part = strndup(s - 1, n);

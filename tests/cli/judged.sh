@@ -66,6 +66,9 @@ kick-render-table -q -D b.db "$root/reports/table-3-pruners" >t3
 kick-render-table -q -D b.db "$root/reports/table-2-eight-bits" >t2
 check "table 3" test "$(grep -c '8.0 ± 0.0   7.0 ± 0.0\* *5.0 ± 0.0' t3)" -eq 2
 check "table 2" grep -q '8.0 ± 0.0   8.0 ± 0.0\*  7.0 ± 0.0' t2
+kick-render-table -q -f tex -D b.db "$root/reports/table-3-pruners" >t3.tex
+check "table 3 for TeX: booktabs, intervals, the best in bold" test "$(grep -cF '$\mathbf{7.0} \pm 0.0$' t3.tex) $(grep -c '^.\(top\|mid\|bottom\)rule' t3.tex)" = "2 3"
+check "percent signs are written out, braces come in pairs" test "$(sed 's/\\[%{}]//g' t3.tex | grep -c '%') $(tr -cd '{' <t3.tex | wc -c)" = "1 $(tr -cd '}' <t3.tex | wc -c)"
 check "verdicts of figures 11 and 13" test "$(count '<pre>judge-x</pre>' b.html)" -eq 6
 check "break points by one judge" test "$(csv figure-break-points | grep -c Summaries)" -eq 1
 answers "9 8" "8 9" 1 <ask-m10-chat.jsonl | sed '1s/judge-x/judge-y/' >two.jsonl

@@ -29,7 +29,8 @@ fuzz() {
     mkdir -p "$work/corpus-$name" "$seeds"
     if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$work/" "$@" \
         "$work/corpus-$name" "$seeds" >"$work/log" 2>&1; then
-        echo "ok fuzz $name: $(grep -aoE 'Done [0-9]+ runs' "$work/log")"
+        echo "ok fuzz $name"
+        echo "# $(grep -aoE 'Done [0-9]+ runs' "$work/log" | grep -oE '[0-9]+') inputs fuzzed"
     else
         echo "not ok fuzz $name"
         grep -av '^kick-' "$work/log" | tail -40 | sed 's/^/    /'

@@ -36,7 +36,7 @@ fi
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty longtable.sty >/dev/null; then
     {
         echo '\documentclass{article}\usepackage[utf8]{inputenc}\usepackage[T1]{fontenc}\usepackage[margin=2cm]{geometry}'
-        echo '\usepackage{booktabs,longtable}\begin{document}\section{Methods}'
+        echo '\usepackage{array,booktabs,longtable}\begin{document}\section{Methods}'
         cat "$out/methods.tex"
         for f in "$out"/table-*.tex "$out"/figure-1-*.tex "$out"/figure-2-*.tex "$out"/figure-8-*.tex; do echo "\\input{$(realpath "$f")}"; done
         echo '\bibliographystyle{plain}\bibliography{references}\end{document}'

@@ -34,9 +34,9 @@ for name in sorted(parts):
         for kind in ("xVal", "cat", "yVal", "val"):
             for f in (r for k in s.iter(CHART + kind) for r in k.iter(CHART + "f")):
                 ranges += 1
-                m = re.fullmatch(r"(.+)!\$([A-Z]+)\$(\d+):\$([A-Z]+)\$(\d+)", f.text)
+                m = re.fullmatch(r"(.+)!\$([A-Z]+)\$(\d+)(?::\$\2\$(\d+))?", f.text)
                 cells = sheets.get(m and m[1].strip("'").replace("''", "'"))
-                there = [cells[f"{m[2]}{r}"] for r in range(int(m[3]), int(m[5]) + 1) if f"{m[2]}{r}" in cells] if cells else []
+                there = [cells[f"{m[2]}{r}"] for r in range(int(m[3]), int(m[4] or m[3]) + 1) if f"{m[2]}{r}" in cells] if cells else []
                 if not there or (kind in ("yVal", "val") and not any(v is not None for v in there)):
                     print(name, kind, f.text, "holds nothing")
 if len(sys.argv) > 2:

@@ -193,6 +193,30 @@ static void tables_break_over_pages(void **state)
     pages_free(p);
 }
 
+/* A drawing that is higher than a page is made smaller, not cut. */
+static void high_drawings_fit_a_page(void **state)
+{
+    struct error e = {0};
+    struct pages *p;
+    struct drawing *d;
+    size_t pages;
+    (void)state;
+    assert_int_equal(drawing_new(&d, 160, 2000, &e), 0);
+    assert_int_equal(draw_text(d, 10, 20, "top", (struct draw_font){.size = 8}, &e), 0);
+    assert_int_equal(draw_text(d, 10, 1990, "foot", (struct draw_font){.size = 8}, &e), 0);
+    assert_int_equal(pages_new(&p, 200, 300, 20, &e), 0);
+    assert_int_equal(pages_text(p, "A heading", (struct draw_font){.size = 8}, &e), 0);
+    assert_int_equal(pages_drawing(p, d, &e), 0);
+    struct drawing *const *page = pages_list(p, &pages, &e);
+    assert_int_equal(pages, 1);
+    assert_int_equal(drawing_check(page[0], &e), 0);
+    assert_int_equal(count(page, pages, "foot"), 1);
+    for (size_t i = 0; i < drawing_count(page[0]); i++)
+        assert_true(drawing_item(page[0], i)->box.y1 < 300);
+    pages_free(p);
+    drawing_free(d);
+}
+
 /* A word that no line takes is parted, and no character with it. */
 static void endless_words_are_parted(void **state)
 {
@@ -225,7 +249,7 @@ int main(void)
         TEST(a_folded_table_holds_value_half_and_best), TEST(a_folded_table_of_texts_stands_left),
         TEST(two_rows_for_one_cell_are_an_error),       TEST(result_ids_stand_aside),
         TEST(texts_are_filled),                         TEST(tables_break_over_pages),
-        TEST(endless_words_are_parted),
+        TEST(endless_words_are_parted),                 TEST(high_drawings_fit_a_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
