@@ -27,6 +27,9 @@ for name in sorted(parts):
     if not re.fullmatch(r"xl/charts/chart\d+\.xml", name):
         continue
     charts += 1
+    for s in parts[name].iter(CHART + "symbol"):
+        if s.get("val") not in "auto circle dash diamond dot none picture plus square star triangle x".split():
+            print(name, "has the marker", s.get("val"), "which the format lacks")
     series = list(parts[name].iter(CHART + "ser"))
     if not series:
         print(name, "has no series")
