@@ -57,8 +57,8 @@ programs: $(PROGRAMS)
 unit-tests: $(UNIT_TESTS) $(TEST_TOOLS)
 
 # ---- compiling -----------------------------------------------------------------------------------
-%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt
-%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt
+%_avx2.o: FLAGS += -mavx2 -mfma -mf16c -mpopcnt -mbmi2
+%_avx512.o: FLAGS += -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt -mbmi2
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -369,17 +369,16 @@ BENCH_FLAGS ?=
 bench: export PATH := $(abspath $(BUILD)/bin):$(PATH)
 bench: programs $(BUILD)/tests/make-model
 	@mkdir -p $(BENCH)
-	@[ -e $(BENCH)/bf16.kick ] || { $(BUILD)/tests/make-model $(BENCH)/model $(BENCH_SHAPE); \
-	    awk 'BEGIN {srand(1); for (w = 0; w < 8; w++) for (i = 1; i <= 512; i++) printf "%d%s", 3 + rand() * 31990, i < 512 ? " " : "\n"}' | \
-	        kick ingest-text -q -f ids -o $(BENCH)/text.kick; \
-	    awk 'BEGIN {srand(2); for (i = 1; i <= 16; i++) printf "%d%s", 3 + rand() * 31990, i < 16 ? " " : "\n"}' | \
-	        kick ingest-text -q -f ids -o $(BENCH)/prompts.kick; \
+	@ids() { awk -v rows=$$1 -v n=$$2 'BEGIN {srand(rows); for (w = 0; w < rows; w++) for (i = 1; i <= n; i++) printf "%d%s", 3 + rand() * 31990, i < n ? " " : "\n"}' | \
+	        kick ingest-text -q -f ids -o $(BENCH)/$$3.kick; }; \
+	[ -e $(BENCH)/bf16.kick ] || { $(BUILD)/tests/make-model $(BENCH)/model $(BENCH_SHAPE); \
+	    ids 8 512 text; ids 2 2048 longer; ids 64 16 prompts; \
 	    kick ingest-model -q $(BENCH)/model -o $(BENCH)/dense.kick; mv $(BENCH)/dense.kick $(BENCH)/bf16.kick; }
 	@cd $(BENCH); [ -e int4.kick ] || { kick prune-magnitude -q -s 0.5 bf16.kick -o bitmap-50.kick; \
 	    kick prune-magnitude -q -s 0.8 bf16.kick -o bitmap-80.kick; kick prune-magnitude -q -p 2:4 bf16.kick -o two-of-four.kick; \
-	    kick quantize-rtn -q -b 4 bf16.kick -o int4.kick; }
-	@rm -f $(BENCH)/bench.db; kick bench -o $(BENCH)/bench.kick -D $(BENCH)/bench.db -d $(BENCH)/text.kick \
-	    --prompts $(BENCH)/prompts.kick -m $(BENCH)/model --python $(PYTHON) $(BENCH_FLAGS) $(BENCH_MODELS) | tee $(BENCH)/bench.txt
+	    for t in f16 q4_0; do kick export-gguf -q --type $$t bf16.kick -o $$t.gguf; done; kick quantize-rtn -q -b 4 bf16.kick -o int4.kick; }
+	@rm -f $(BENCH)/bench.db; kick bench -o $(BENCH)/bench.kick -D $(BENCH)/bench.db -d $(BENCH)/text.kick --longer $(BENCH)/longer.kick \
+	    --prompts $(BENCH)/prompts.kick -m $(BENCH)/model --gguf $(BENCH) --python $(PYTHON) $(BENCH_FLAGS) $(BENCH_MODELS) | tee $(BENCH)/bench.txt
 	@for f in products programs; do for s in svg pdf; do kick render-chart -q -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; \
 	    for s in csv md; do kick render-table -q -f $$s -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; done
 	@kick render-workbook -q -D $(BENCH)/bench.db reports/bench/products reports/bench/programs -o $(BENCH)/bench.xlsx

@@ -58,7 +58,7 @@ struct row {
     bool nll;
     double x; /* place on the sweep's axis; NaN: on none */
     bool bits;
-    size_t n, seeds;
+    size_t n, capacity, seeds;
     bool joined;           /* part of a row of several seeds */
     uint64_t *item;        /* (n): digests of the items' names */
     double *theirs, *ours; /* (seeds, n): dense, compressed */
@@ -76,8 +76,7 @@ struct work {
     sqlite3 *db;
     struct row *list;
     size_t count, capacity;
-    uint32_t *index; /* draws of the last n */
-    size_t drawn;
+    struct draws draws; /* of the last n */
     struct random_key key, seeds; /* of the draws of items, and of seeds */
 };
 
@@ -149,11 +148,10 @@ static const char *answer_of(sqlite3_stmt *s, int output, const json_t *record, 
     return column_text(s, output);
 }
 
-static int add_pair(struct row *r, size_t *capacity, uint64_t item, double theirs, double ours,
-                    struct error *e)
+static int add_pair(struct row *r, uint64_t item, double theirs, double ours, struct error *e)
 {
-    if (r->n == *capacity) {
-        const size_t n = *capacity ? 2 * *capacity : 64;
+    if (r->n == r->capacity) {
+        const size_t n = r->capacity ? 2 * r->capacity : 64;
         double *a = memory_resize(r->theirs, n, sizeof *a, "scores", e);
         if (!a)
             return -1;
@@ -166,7 +164,7 @@ static int add_pair(struct row *r, size_t *capacity, uint64_t item, double their
         if (!c)
             return -1;
         r->item = c;
-        *capacity = n;
+        r->capacity = n;
     }
     r->item[r->n] = item;
     r->theirs[r->n] = theirs;
@@ -174,11 +172,25 @@ static int add_pair(struct row *r, size_t *capacity, uint64_t item, double their
     return 0;
 }
 
-/* One metric of a result over the items that both have. */
-static int read_items(struct work *w, struct row *r, struct error *e)
+/* One item in one row, where both have the metric. s: as in read_items(). */
+static int add_item(struct row *r, sqlite3_stmt *s, const json_t *a, const json_t *b,
+                    struct error *e)
+{
+    const double x = metric_of(s, 0, a, r->metric), y = metric_of(s, 4, b, r->metric);
+    const char *item = column_text(s, 8);
+    if (!isfinite(x) || !isfinite(y))
+        return 0;
+    r->binary = r->binary && (x == 0 || x == 1) && (y == 0 || y == 1);
+    if (r->binary)
+        flips_add(&r->flips, x == 1, y == 1,
+                  !strcmp(answer_of(s, 2, a, r->metric), answer_of(s, 6, b, r->metric)));
+    return add_pair(r, XXH3_64bits(item, strlen(item)), x, y, e);
+}
+
+/* The rows r to r + count - 1, the metrics of one result, over the items that both have. */
+static int read_items(struct work *w, struct row *r, size_t count, struct error *e)
 {
     sqlite3_stmt *s = NULL;
-    size_t capacity = 0;
     int got, result = -1;
     if (prepare(w,
                 "SELECT a.strict_score, a.paper_score, a.output, a.record, b.strict_score, "
@@ -188,19 +200,13 @@ static int read_items(struct work *w, struct row *r, struct error *e)
         goto out;
     sqlite3_bind_text(s, 1, r->dense, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, r->result, -1, SQLITE_STATIC);
-    r->binary = true;
+    for (size_t i = 0; i < count; i++)
+        r[i].binary = true;
     while ((got = sqlite3_step(s)) == SQLITE_ROW) {
         json_t *a = json_loads(column_text(s, 3), 0, NULL), *b = json_loads(column_text(s, 7), 0, NULL);
-        const double x = metric_of(s, 0, a, r->metric), y = metric_of(s, 4, b, r->metric);
         int failed = 0;
-        if (isfinite(x) && isfinite(y)) {
-            const char *item = column_text(s, 8);
-            r->binary = r->binary && (x == 0 || x == 1) && (y == 0 || y == 1);
-            if (r->binary)
-                flips_add(&r->flips, x == 1, y == 1,
-                          !strcmp(answer_of(s, 2, a, r->metric), answer_of(s, 6, b, r->metric)));
-            failed = add_pair(r, &capacity, XXH3_64bits(item, strlen(item)), x, y, e);
-        }
+        for (size_t i = 0; !failed && i < count; i++)
+            failed = add_item(&r[i], s, a, b, e);
         json_decref(a);
         json_decref(b);
         if (failed)
@@ -216,7 +222,6 @@ out:
 static int read_windows(struct work *w, struct row *r, struct error *e)
 {
     sqlite3_stmt *s = NULL;
-    size_t capacity = 0;
     int got, result = -1;
     if (prepare(w,
                 "SELECT a.nll_sum_nats / (a.token_count - 1), b.nll_sum_nats / (b.token_count - 1), "
@@ -228,7 +233,7 @@ static int read_windows(struct work *w, struct row *r, struct error *e)
     sqlite3_bind_text(s, 1, r->dense, -1, SQLITE_STATIC);
     sqlite3_bind_text(s, 2, r->result, -1, SQLITE_STATIC);
     while ((got = sqlite3_step(s)) == SQLITE_ROW)
-        if (add_pair(r, &capacity, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_double(s, 0),
+        if (add_pair(r, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_double(s, 0),
                      sqlite3_column_double(s, 1), e))
             goto out;
     result = got == SQLITE_DONE ? 0 : db_error(w, e);
@@ -240,7 +245,7 @@ out:
 /* Columns of the query over pairs of results. */
 enum { RESULT, DENSE, TASK, JUDGE, FAMILY, METHOD, COMPRESSION, SPARSITY, BITS, GROUP, WORK };
 
-static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, struct error *e)
+static int begin_row(struct work *w, sqlite3_stmt *s, const char *metric, struct error *e)
 {
     struct row *r = new_row(w, e);
     char place[64];
@@ -272,12 +277,26 @@ static int read_metric(struct work *w, sqlite3_stmt *s, const char *metric, stru
         return error_set(e, "no memory for a comparison");
     snprintf(r->family, size, "%s\t%s", parts[0], metric);
     snprintf(r->sweep, size, "%s\t%s\t%s%s", parts[0], metric, parts[2], place);
-    if (r->nll ? read_windows(w, r, e) : read_items(w, r, e))
+    return 0;
+}
+
+/* The metrics of one result, those that its items have. */
+static int read_result(struct work *w, sqlite3_stmt *s, const char *const *metric, struct error *e)
+{
+    const size_t first = w->count;
+    for (; *metric; metric++)
+        if (begin_row(w, s, *metric, e))
+            return -1;
+    const size_t end = w->count;
+    struct row *r = &w->list[first];
+    if (r->nll ? read_windows(w, r, e) : read_items(w, r, end - first, e))
         return -1;
-    if (r->n == 0) {
-        row_free(r);
-        w->count--;
-    }
+    w->count = first;
+    for (size_t i = first; i < end; i++)
+        if (w->list[i].n == 0)
+            row_free(&w->list[i]);
+        else
+            w->list[w->count++] = w->list[i];
     return 0;
 }
 
@@ -315,9 +334,8 @@ static int read_pairs(struct work *w, struct error *e)
         if (!strcmp(task, "divergence") ||
             (w->count && !strcmp(w->list[w->count - 1].result, column_text(s, RESULT))))
             continue; /* is against the dense model already; or has its dense result */
-        for (; *list; list++)
-            if (read_metric(w, s, *list, e))
-                goto out;
+        if (read_result(w, s, list, e))
+            goto out;
     }
     result = got == SQLITE_DONE ? 0 : db_error(w, e);
 out:
@@ -472,15 +490,10 @@ static double mean(const double *x, size_t n)
 /* The same draws for every comparison of n items. */
 static int need_draws(struct work *w, size_t n, struct error *e)
 {
-    if (w->drawn == n)
+    if (w->draws.n == n)
         return 0;
-    free(w->index);
-    w->drawn = 0;
-    w->index = statistics_draws(n, (size_t)draws, w->key, e);
-    if (!w->index)
-        return -1;
-    w->drawn = n;
-    return 0;
+    draws_free(&w->draws);
+    return draws_new(&w->draws, n, (size_t)draws, w->key, e);
 }
 
 static int compare_row(struct work *w, struct row *r, struct error *e)
@@ -495,8 +508,7 @@ static int compare_row(struct work *w, struct row *r, struct error *e)
     r->value = mean(r->ours, values);
     for (size_t i = 0; i < values; i++)
         drop[i] = r->nll ? r->ours[i] - r->theirs[i] : r->theirs[i] - r->ours[i];
-    const int result = statistics_bootstrap_drawn(drop, r->seeds, r->n, w->index, (size_t)draws,
-                                                  LEVEL, w->seeds, &r->drop, e);
+    const int result = draws_bootstrap(&w->draws, drop, r->seeds, LEVEL, w->seeds, &r->drop, e);
     r->detectable = r->seeds == 1 ? statistics_detectable(drop, r->n, ALPHA, POWER)
                                   : statistics_detectable_error(r->drop.deviation, ALPHA, POWER);
     free(drop);
@@ -578,32 +590,19 @@ struct sweep {
     double first_failure, last_pass, at, low, high;
 };
 
-/* What a row scores in draw b: of items, and of seeds. */
-static void drawn(const struct work *w, const struct row *r, size_t b, double *theirs, double *ours)
-{
-    const uint32_t *index = w->index + b * r->n;
-    *theirs = *ours = 0;
-    for (size_t s = 0; s < r->seeds; s++) {
-        const size_t at = r->seeds == 1 ? 0 : random_below(w->seeds, b, s, r->seeds) * r->n;
-        for (size_t k = 0; k < r->n; k++) {
-            *ours += r->ours[at + index[k]];
-            *theirs += r->theirs[at + index[k]];
-        }
-    }
-    *theirs /= (double)(r->seeds * r->n);
-    *ours /= (double)(r->seeds * r->n);
-}
-
 static int sweep_of(struct work *w, const struct point *list, size_t n, struct sweep *out,
                     struct error *e)
 {
     const size_t items = list[0].row->n;
+    const size_t times = draws < SWEEP_DRAWS ? (size_t)draws : SWEEP_DRAWS;
+    double *ours = memory_new(n, times * sizeof *ours, "a sweep", e); /* by point and draw */
+    double *theirs = memory_new(n, times * sizeof *theirs, "a sweep", e);
     double *kept = memory_new(n, sizeof *kept, "a sweep", e);
     double *at = memory_new(SWEEP_DRAWS, sizeof *at, "a sweep", e);
     bool same = true;
     int result = -1;
     *out = (struct sweep){NAN, NAN, NAN, NAN, NAN};
-    if (!kept || !at)
+    if (!kept || !at || !ours || !theirs)
         goto out;
     for (size_t i = 0; i < n; i++) {
         const struct row *r = list[i].row;
@@ -619,13 +618,15 @@ static int sweep_of(struct work *w, const struct point *list, size_t n, struct s
         result = same ? -1 : 0;
         goto out;
     }
-    const size_t times = draws < SWEEP_DRAWS ? (size_t)draws : SWEEP_DRAWS;
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = list[i].row;
+        if (draws_mean(&w->draws, r->ours, r->seeds, w->seeds, times, ours + i * times, e) ||
+            draws_mean(&w->draws, r->theirs, r->seeds, w->seeds, times, theirs + i * times, e))
+            goto out;
+    }
     for (size_t b = 0; b < times; b++) {
-        for (size_t i = 0; i < n; i++) {
-            double ours, theirs;
-            drawn(w, list[i].row, b, &theirs, &ours);
-            kept[i] = retained(list[i].row->nll, theirs, ours);
-        }
+        for (size_t i = 0; i < n; i++)
+            kept[i] = retained(list[i].row->nll, theirs[i * times + b], ours[i * times + b]);
         at[b] = crossing(list, kept, n);
         if (list[0].row->bits)
             at[b] = -at[b]; /* falling bits: the quantiles go the other way */
@@ -641,6 +642,8 @@ static int sweep_of(struct work *w, const struct point *list, size_t n, struct s
     }
     result = 0;
 out:
+    free(ours);
+    free(theirs);
     free(kept);
     free(at);
     return result;
@@ -806,7 +809,7 @@ out:
     for (size_t i = 0; i < w.count; i++)
         row_free(&w.list[i]);
     free(w.list);
-    free(w.index);
+    draws_free(&w.draws);
     sqlite3_close(w.db);
     return result;
 }

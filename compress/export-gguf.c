@@ -551,7 +551,11 @@ static int run(struct cli *c, struct error *e)
         error_prefix(e, "%s", stream_name(x.source.reader));
         goto out;
     }
-    if (output_open(&x.out, c->output, e) || start(&x, e) || take_tensors(&x, e) ||
+    /* the largest tensor as it is written, and all experts of a matrix together */
+    if (cli_memory(c, source_memory_reading(&x.source, x.pool) +
+                          (strcmp(type_option, "f32") ? 2 : 4) * model_largest(m) * (m->experts ? m->experts : 1),
+                   e) ||
+        output_open(&x.out, c->output, e) || start(&x, e) || take_tensors(&x, e) ||
         (m->rope == ROPE_LLAMA3 && write_factors(&x, e)) || make_header(&x, &header, e) ||
         output_rewrite(x.out, 0, header.data, header.length, e) || output_commit(x.out, e))
         goto out;
@@ -581,7 +585,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "write a model stream as a GGUF file for llama.cpp",
                     .operand = "[MODEL]",
-                    .flags = CLI_OUTPUT | CLI_THREADS,
+                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

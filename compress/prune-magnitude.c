@@ -59,7 +59,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "remove the smallest weights of each projection matrix",
                     .operand = "[MODEL]",
-                    .flags = CLI_OUTPUT | CLI_THREADS,
+                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -85,7 +85,7 @@ static struct cli_option options[] = {
 
 static int run(struct cli *c, struct error *e)
 {
-    struct filter f = {.cli = c, .projection = projection};
+    struct filter f = {.cli = c, .projection = projection, .codes = true};
     return filter_run(&f, e);
 }
 
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "8-bit weights and activations, outliers apart (LLM.int8())",
                     .operand = "[MODEL]",
-                    .flags = CLI_OUTPUT | CLI_THREADS,
+                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

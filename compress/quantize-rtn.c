@@ -102,7 +102,7 @@ static struct cli_option options[] = {
 
 static int run(struct cli *c, struct error *e)
 {
-    struct filter f = {.cli = c, .projection = projection};
+    struct filter f = {.cli = c, .projection = projection, .codes = true};
     fallbacks.cli = c;
     if (filter_run(&f, e))
         return -1;
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
                     .revision = 2,
                     .summary = "quantize each projection matrix by rounding to nearest",
                     .operand = "[MODEL]",
-                    .flags = CLI_OUTPUT | CLI_THREADS,
+                    .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -228,7 +228,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "read CNN/DailyMail stories as a stream of texts to summarise",
                     .operand = "[FILE|DIRECTORY...]",
-                    .flags = CLI_OUTPUT | CLI_OPERANDS,
+                    .flags = CLI_OUTPUT | CLI_MEMORY | CLI_OPERANDS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -85,7 +85,10 @@ static int run(struct cli *c, struct error *e)
     json_t *all = NULL, *q;
     size_t i;
     int result = -1;
-    if (ingest_new(&g, c, &o, e) || ingest_file_read(&g, &f, cli_input(c), e) ||
+    if (ingest_new(&g, c, &o, e))
+        goto out;
+    g.per_byte = INGEST_LIST;
+    if (ingest_file_read(&g, &f, cli_input(c), e) ||
         !(all = json_parse((const char *)f.bytes.data, f.bytes.length, f.path, e)))
         goto out;
     const json_t *list = json_object_get(all, "Questions");
@@ -119,7 +122,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "read FreebaseQA as a stream of factoid questions",
                     .operand = "[FILE]",
-                    .flags = CLI_OUTPUT,
+                    .flags = CLI_OUTPUT | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -253,7 +253,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "read MMLU as a stream of multiple-choice questions",
                     .operand = "DIRECTORY",
-                    .flags = CLI_OUTPUT | CLI_NO_INPUT,
+                    .flags = CLI_OUTPUT | CLI_MEMORY | CLI_NO_INPUT,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

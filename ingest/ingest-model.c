@@ -433,11 +433,11 @@ static int list_architectures(const struct cli *c, struct error *e)
     struct buffer text = {0};
     const struct model_family *f;
     char line[256];
-    int n = snprintf(line, sizeof line, "%-12s%-10s%s\n", "model_type", "GGUF", "models");
+    int n = snprintf(line, sizeof line, "%-12s%-12s%s\n", "model_type", "GGUF", "models");
     int result = buffer_append(&text, line, (size_t)n, e);
     for (size_t i = 0; !result && (f = family_at(i)); i++) {
         const struct gguf_architecture *a = gguf_architecture_find(f->name);
-        n = snprintf(line, sizeof line, "%-12s%-10s%s\n", f->name, a ? a->name : "-", f->models);
+        n = snprintf(line, sizeof line, "%-12s%-12s%s\n", f->name, a ? a->name : "-", f->models);
         result = buffer_append(&text, line, (size_t)n, e);
     }
     result = result || output_file(c->output, text.data, text.length, e) ? -1 : 0;

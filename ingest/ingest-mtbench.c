@@ -141,7 +141,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "read MT-Bench or Vicuna-80 as a stream of instructions",
                     .operand = "[FILE]",
-                    .flags = CLI_OUTPUT,
+                    .flags = CLI_OUTPUT | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -14,6 +14,8 @@
 #include "cli.h"
 #include "ingest.h"
 #include "json.h"
+#include "text_input.h"
+#include "utf8.h"
 
 static struct ingest_options o;
 static const char *task = "auto";
@@ -304,51 +306,73 @@ static int put(struct ingest *g, const json_t *row, const char *kind, size_t num
     return ingest_item(g, item, e) ? -2 : 0;
 }
 
-/* The task that the first row which is an object tells. */
-static const char *first_task(const struct ingest_file *f)
+/* The next row: 1, 0 at the end, -1 an error of the file, -2 one of the row; *row NULL for an empty line. */
+static int next_row(struct text_input *in, struct buffer *line, size_t *number, json_t **row, struct error *e)
 {
-    const char *line, *kind = NULL;
-    struct error ignored;
-    size_t at = 0, n;
-    while (!kind && ingest_line(&f->bytes, &at, &line, &n)) {
-        json_t *row = n ? json_parse(line, n, "row", &ignored) : NULL;
+    const int got = text_input_line(in, line, e);
+    *row = NULL;
+    if (got != 1)
+        return got;
+    const char *p = (const char *)line->data;
+    size_t n = line->length;
+    if (++*number == 1 && n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) /* a byte order mark is no text */
+        p += 3, n -= 3;
+    n -= n && p[n - 1] == '\r';
+    if (!n)
+        return 1;
+    const size_t bad = utf8_check(p, n);
+    if (bad < n) {
+        error_set(e, "is not UTF-8: byte 0x%02x; convert it", (unsigned)(unsigned char)p[bad]);
+        return -2;
+    }
+    return (*row = json_parse(p, n, "this row", e)) ? 1 : -2;
+}
+
+/* The task that the first row which is an object tells; NULL: none does, or an error. */
+static const char *first_task(struct text_input *in, struct buffer *line, struct error *e)
+{
+    const char *kind = NULL;
+    size_t number = 0;
+    int got = 1;
+    while (!kind && got) {
+        json_t *row;
+        got = next_row(in, line, &number, &row, e);
+        if (got == -1)
+            return NULL;
         if (row && !has(row, "shots"))
             kind = task_of(row);
         json_decref(row);
     }
-    return kind;
+    if (!kind)
+        error_set(e, "%s: no row tells which task it is of; say --task", text_input_name(in));
+    return kind && !text_input_rewind(in, e) ? kind : NULL;
 }
 
 static int run(struct cli *c, struct error *e)
 {
     struct ingest g;
-    struct ingest_file f = {0};
-    const char *line, *kind = task;
+    struct text_input *in = NULL;
+    struct buffer line = {0};
+    const char *kind = task;
     char *filter = NULL;
-    size_t at = 0, n, number = 0;
-    int result = -1;
-    if (ingest_new(&g, c, &o, e) || ingest_file_read(&g, &f, cli_input(c), e))
+    size_t number = 0;
+    int result = -1, more;
+    if (ingest_new(&g, c, &o, e) || text_input_open(&in, cli_input(c), e) || text_input_digest(in, g.digest, e) ||
+        (!strcmp(task, "auto") && !(kind = first_task(in, &line, e))) || ingest_start(&g, kind, cli_input(c), e))
         goto out;
-    if (!strcmp(task, "auto") && !(kind = first_task(&f))) {
-        error_set(e, "%s: no row tells which task it is of; say --task", f.path);
-        goto out;
-    }
-    if (ingest_start(&g, kind, cli_input(c), e))
-        goto out;
-    while (!ingest_full(&g) && ingest_line(&f.bytes, &at, &line, &n)) {
-        number++;
-        if (n == 0)
-            continue;
-        json_t *row = json_parse(line, n, "this row", e);
-        const int got = row ? put(&g, row, kind, number, &filter, e) : -1;
+    do {
+        json_t *row = NULL;
+        more = ingest_full(&g) ? 0 : next_row(in, &line, &number, &row, e);
+        const int got = row ? put(&g, row, kind, number, &filter, e) : more == -2 ? -1 : 0;
         json_decref(row);
-        if (got == -2 || (got && ingest_bad(&g, f.path, number, e)))
+        if (more == -1 || got == -2 || (got && ingest_bad(&g, text_input_name(in), number, e)))
             goto out;
-    }
+    } while (more);
     result = ingest_finish(&g, e);
 out:
     free(filter);
-    ingest_file_free(&f);
+    buffer_free(&line);
+    text_input_close(in);
     ingest_free(&g);
     return result;
 }

@@ -155,6 +155,18 @@ static struct cli_option options[] = {
     {0},
 };
 
+/* A text that is one document is held whole, as it is and as a record; of lines one at a time. */
+static int announce(const struct cli *c, struct text_input *const *in, char *const *list, int count,
+                    struct error *e)
+{
+    uint64_t most = 0;
+    for (int i = 0; i < count; i++) {
+        const uint64_t size = format_of(list[i]) == TXT ? text_input_size(in[i]) : 0;
+        most = size > most ? size : most;
+    }
+    return cli_memory(c, cli_memory_small(c) + 4 * most, e);
+}
+
 static int run(struct cli *c, struct error *e)
 {
     struct ingest g = {.limit = limit};
@@ -171,6 +183,8 @@ static int run(struct cli *c, struct error *e)
     for (int i = 0; i < count; i++)
         if (text_input_open(&in[i], list[i], e) || text_input_digest(in[i], digest, e))
             goto out;
+    if (announce(c, in, list, count, e))
+        goto out;
     digest_hex(digest, id);
     base = path_base(name ? name : strcmp(list[0], "-") ? list[0] : "text", e);
     if (!base || json_set(own, "name", json_string(base), e) ||
@@ -208,7 +222,7 @@ int main(int argc, char **argv)
                     .revision = 1,
                     .summary = "read texts or rows of token ids as a text stream",
                     .operand = "[FILE...]",
-                    .flags = CLI_OUTPUT | CLI_OPERANDS,
+                    .flags = CLI_OUTPUT | CLI_MEMORY | CLI_OPERANDS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -402,6 +402,7 @@ static int run(struct cli *c, struct error *e)
     }
     if (ingest_new(&w.g, c, &o, e))
         goto out;
+    w.g.per_byte = INGEST_LIST;
     for (int k = 0; k < count && !full(&w); k++)
         if (read_file(&w, list[k], e))
             goto out;
@@ -428,7 +429,7 @@ int main(int argc, char **argv)
                     .revision = 2,
                     .summary = "read TriviaQA as a stream of questions with evidence",
                     .operand = "[FILE...]",
-                    .flags = CLI_OUTPUT | CLI_OPERANDS,
+                    .flags = CLI_OUTPUT | CLI_MEMORY | CLI_OPERANDS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -328,7 +328,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *e)
 {
     const struct model *m = &r->c->model;
-    const size_t cols[SITE_KINDS] = {m->hidden, m->heads * m->head_dim, m->hidden, m->intermediate};
+    const size_t inner = m->shared_inner > m->intermediate ? m->shared_inner : m->intermediate;
     size_t batch = 0, cached = 0, widest = 0;
     for (size_t i = 0; i < r->set.count;) {
         const size_t n = measure_batch(r, i), rows = r->row[i + n] - r->row[i];
@@ -345,12 +345,12 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
     bytes += forward_bytes(m, batch, r->set.longest, r->c->cli->threads);
     uint64_t measured = 0, held = 0;
     for (size_t i = 0; i < r->sites; i++) {
-        const size_t n = cols[site_kind(i)];
+        const size_t n = site_columns(r, i);
         measured += r->c->statistic == STATISTIC_HESSIAN ? hessian_bytes(n) : 8 * n;
         held += (PROBES + r->set.longest) * panel_size(n) * sizeof(float);
         widest = n > widest ? n : widest;
     }
-    const uint64_t matrix = m->hidden * m->intermediate * (width + r->c->matrix_bytes);
+    const uint64_t matrix = m->hidden * inner * (width + r->c->matrix_bytes);
     uint64_t most = measured + held;
     if (r->c->statistic == STATISTIC_HESSIAN) { /* half of it, once it is settled */
         const uint64_t own = hessian_bytes(widest) / 2, factor = factor_bytes(widest);
@@ -360,7 +360,7 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
         most = larger(most, factor / 2 + matrix);
     }
     /* What is being written, and the frames of both streams. */
-    bytes += most + m->hidden * m->intermediate * width + ((uint64_t)24 << 20);
+    bytes += most + m->hidden * inner * width + ((uint64_t)24 << 20);
     const uint64_t rows = (uint64_t)r->row[r->set.count] * forward_stride(m) * sizeof(float);
     *limit = SPILL;
     if (r->c->cli->mem_max)
@@ -501,7 +501,7 @@ static int take_tensor(struct run *r, const struct stream_record *record, struct
         goto out;
     }
     i->role = role;
-    i->expert = model_tensor_expert(t.name);
+    i->expert = run_expert(r, role, model_tensor_expert(t.name));
     if (role == ROLE_IGNORED) {
         result = take_copy(i, record, e);
         goto out;
@@ -602,13 +602,10 @@ static int start(struct run *r, json_t **header, struct error *e)
         return -1;
     if (model_parse(&c->model, json_object_get(stream_header(r->in), "config"), e))
         return error_prefix(e, "%s: its config", stream_name(r->in));
-    if (c->model.shared_inner)
-        return error_set(e, "%s: %s does not calibrate mixtures with a shared expert; "
-                            "prune-magnitude and quantize-rtn take them",
-                         stream_name(r->in), c->cli->name);
     if (c->check && c->check(c, e))
         return -1;
-    r->sites = site_number(SITE_DOWN, c->model.experts ? c->model.experts - 1 : 0) + 1;
+    const size_t experts = c->model.experts + (c->model.shared_inner > 0);
+    r->sites = site_number(SITE_DOWN, experts ? experts - 1 : 0) + 1;
     r->site = memory_new(r->sites, sizeof *r->site, "what is measured", e);
     r->active = memory_new(r->sites, sizeof *r->active, "what is measured", e);
     return !r->site || !r->active || !(*header = new_header(r, e)) ||

@@ -69,6 +69,7 @@ const float *fold_rows(const struct run *r, const struct item *i)
         return r->site[SITE_O].fold;
     case ROLE_UP:
     case ROLE_EXPERT_UP:
+    case ROLE_SHARED_UP:
         return r->site[site_number(SITE_DOWN, i->expert)].fold;
     default:
         return NULL;

@@ -56,6 +56,7 @@ static size_t site_of_role(enum model_role role, size_t expert)
         return SITE_O;
     case ROLE_GATE:
     case ROLE_EXPERT_GATE:
+    case ROLE_SHARED_GATE:
         return site_number(SITE_MLP, expert);
     default:
         return site_number(SITE_DOWN, expert);
@@ -70,7 +71,7 @@ size_t run_site(const struct item *i)
 static int see(void *context, const struct hooked *h, struct error *e)
 {
     struct run *r = context;
-    const size_t i = site_of_role(h->role, h->expert);
+    const size_t i = site_of_role(h->role, run_expert(r, h->role, h->expert));
     if (!r->active[i])
         return 0;
     struct calibrated_site *s = &r->site[i];
@@ -109,12 +110,19 @@ void site_free(struct calibrated_site *s)
     *s = (struct calibrated_site){0};
 }
 
-int site_new(struct run *r, size_t i, struct error *e)
+size_t site_columns(const struct run *r, size_t site)
 {
     static const enum model_role role[SITE_KINDS] = {ROLE_Q, ROLE_O, ROLE_GATE, ROLE_DOWN};
+    const struct model *m = &r->c->model;
+    return m->shared_inner && site == site_number(SITE_DOWN, m->experts)
+               ? m->shared_inner
+               : model_role_columns(m, role[site_kind(site)]);
+}
+
+int site_new(struct run *r, size_t i, struct error *e)
+{
     struct calibrated_site *s = &r->site[i];
-    *s = (struct calibrated_site){
-        .cols = model_role_columns(&r->c->model, role[site_kind(i)])};
+    *s = (struct calibrated_site){.cols = site_columns(r, i)};
     s->stride = panel_size(s->cols);
     s->probe = memory_new(PROBES, s->stride * sizeof *s->probe, "probes", e);
     if (!s->probe)

@@ -10,7 +10,7 @@
 enum { PROBES = 256 }; /* inputs, evenly spread over all tokens, on which errors are measured */
 
 /* Sites are the inputs of projections: that of q, k, v; of o; then, of the MLP or of each expert, that
- * of gate and up, and that of down. */
+ * of gate and up, and that of down. The shared expert counts as one behind the others. */
 enum { SITE_QKV, SITE_O, SITE_MLP, SITE_DOWN, SITE_KINDS };
 
 static inline size_t site_kind(size_t site)
@@ -79,6 +79,15 @@ int run_write_copy(struct run *r, const json_t *json, const void *data, size_t b
                    struct error *e);
 /* The site of a projection's input. */
 size_t run_site(const struct item *i);
+/* The number of the expert that a role and a number among the routed ones tell. */
+static inline size_t run_expert(const struct run *r, enum model_role role, size_t expert)
+{
+    return role == ROLE_SHARED_GATE || role == ROLE_SHARED_UP || role == ROLE_SHARED_DOWN
+               ? r->c->model.experts
+               : expert;
+}
+/* Columns of a site. */
+size_t site_columns(const struct run *r, size_t site);
 
 /* ---- calibrated_measure.c */
 int site_new(struct run *r, size_t i, struct error *e);

@@ -18,6 +18,7 @@
 #include "memory.h"
 #include "output.h"
 
+enum { SMALL = 16 << 20, FRAMES = 14 << 20 }; /* the latter a thread, for what it reads */
 enum { OPTIONS_MAX = 64, LONG_ONLY = 256, MEM_MAX = 512, TIMINGS = 513, COMPLETION = 514 };
 
 static int parse_long(const char *text, long *out)
@@ -176,8 +177,7 @@ static void help(const struct cli *c, FILE *f)
     if (c->flags & CLI_THREADS)
         fprintf(f, "  %-25s threads; the result is the same for any number [%ld]\n",
                 "-j, --threads N", c->threads);
-    if (c->flags & CLI_MEMORY)
-        fprintf(f, "  %-25s %s\n", "    --mem-max SIZE", "refuse at once if more would be needed");
+    fprintf(f, "  %-25s %s\n", "    --mem-max SIZE", "refuse at once if more would be needed");
     if (c->flags & CLI_TIMINGS)
         fprintf(f, "  %-25s %s\n", "    --timings FILE", "write times and host to FILE");
     fprintf(f, "  -q/-v quiet/verbose, -h this help, -V version; more: man kick-%s\n", c->name);
@@ -201,8 +201,7 @@ static void completion(const struct cli *c)
         puts("-o --output\tfile");
     if (c->flags & CLI_THREADS)
         puts("-j --threads\tvalue");
-    if (c->flags & CLI_MEMORY)
-        puts("--mem-max\tvalue");
+    puts("--mem-max\tvalue");
     if (c->flags & CLI_TIMINGS)
         puts("--timings\tfile");
     for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
@@ -235,8 +234,7 @@ static int parse(struct cli *c, int argc, char **argv, struct error *e)
         n = add(list, letters, n, "output", 'o', true);
     if (c->flags & CLI_THREADS)
         n = add(list, letters, n, "threads", 'j', true);
-    if (c->flags & CLI_MEMORY)
-        n = add(list, letters, n, "mem-max", MEM_MAX, true);
+    n = add(list, letters, n, "mem-max", MEM_MAX, true);
     if (c->flags & CLI_TIMINGS)
         n = add(list, letters, n, "timings", TIMINGS, true);
     n = add(list, letters, n, "quiet", 'q', false);
@@ -358,6 +356,8 @@ int cli_main(struct cli *c, int argc, char **argv, cli_run *run)
     int result = parse(c, argc, argv, &e);
     if (result == 1)
         return fflush(stdout) || fclose(stdout) ? 1 : 0;
+    if (result == 0 && !(c->flags & CLI_MEMORY))
+        result = cli_memory(c, cli_memory_small(c), &e);
     if (result == 0)
         result = run(c, &e);
     if (result == 0)
@@ -448,6 +448,13 @@ void cli_note(const struct cli *c, const char *format, ...)
     if (c->verbose)
         say(c, format, ap);
     va_end(ap);
+}
+
+uint64_t cli_memory_small(const struct cli *c)
+{
+    return c->flags & CLI_THREADS ? SMALL / 2 + (uint64_t)c->threads * FRAMES
+           : c->flags & CLI_DRAWS ? 3 * SMALL
+                                  : SMALL;
 }
 
 int cli_memory(const struct cli *c, uint64_t bytes, struct error *e)

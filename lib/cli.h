@@ -1,8 +1,8 @@
 /* The command line that all programs share: options, help, exit codes, messages, progress.
  *
  * A program declares a struct cli (its name, revision, one line of purpose and a table of its own
- * options) and calls cli_main(). The same letter means the same thing everywhere; -h -V -q -v, and
- * -o -j --mem-max --timings where asked for, come from here. Exit: 0 done, 1 failed, 2 wrong use. */
+ * options) and calls cli_main(). The same letter means the same thing everywhere; -h -V -q -v --mem-max,
+ * and -o -j --timings where asked for, come from here. Exit: 0 done, 1 failed, 2 wrong use. */
 #ifndef KICK_CLI_H
 #define KICK_CLI_H
 
@@ -43,7 +43,8 @@ enum {
     CLI_OPERANDS = 4, /* any number of operands; otherwise at most one */
     CLI_TEXT_OUT = 8, /* the output is text: a terminal is welcome */
     CLI_NO_INPUT = 16, /* stdin is not read: no usage when it is a terminal */
-    CLI_MEMORY = 32,  /* --mem-max SIZE */
+    CLI_MEMORY = 32,  /* calls cli_memory() itself; the others need little, and it is said for them */
+    CLI_DRAWS = 128,  /* it holds fonts and pictures */
     CLI_TIMINGS = 64, /* --timings FILE: times and host as a bench stream */
 };
 
@@ -83,6 +84,9 @@ json_t *cli_options_json(const struct cli *c);
 /* One line on stderr with the program's name in front: always (warn), or with -v (note). */
 void cli_warn(const struct cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_note(const struct cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What a program needs in bytes that holds neither a model nor a data set, with so many threads. */
+uint64_t cli_memory_small(const struct cli *c);
 
 /* Refuses (returns -1) when `bytes` is over --mem-max; with -v says the estimate. */
 int cli_memory(const struct cli *c, uint64_t bytes, struct error *e);

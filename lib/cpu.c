@@ -24,8 +24,9 @@ enum cpu_level cpu_best(void)
     const unsigned need = bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C | bit_POPCNT;
     if ((c & need) != need)
         return CPU_SCALAR;
+    const unsigned avx2 = bit_AVX2 | bit_BMI2;
     const unsigned long long saved = state_saved();
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & bit_AVX2) || (saved & ymm) != ymm)
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & avx2) != avx2 || (saved & ymm) != ymm)
         return CPU_SCALAR;
     const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     if ((b & wide) == wide && (saved & zmm) == zmm)
@@ -46,7 +47,7 @@ bool cpu_halves_avx512(void)
 bool cpu_has_vbmi2(void)
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI2) && (b & bit_BMI2);
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI2);
 }
 #else
 enum cpu_level cpu_best(void)

@@ -63,6 +63,21 @@ static int copy_record(struct filter *f, const struct stream_record *record, str
     return result;
 }
 
+/* Said once, at the first tensor, taking all in its type: the largest as it is read, a projection as it
+ * is worked on and as it is written, and frames on their way out. */
+static int announce(struct filter *f, const struct tensor *first, struct error *e)
+{
+    const uint64_t width = first->values == VALUES_F32 ? 4 : 2, made = f->codes ? 2 : 2 * width;
+    const uint64_t frames = (uint64_t)pool_threads(f->pool) * (13 << 20);
+    uint64_t most = 0;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (model_role_is_projection((enum model_role)role) && model_has_role(&f->model, (enum model_role)role) &&
+            model_role_size(&f->model, (enum model_role)role) > most)
+            most = model_role_size(&f->model, (enum model_role)role);
+    f->announced = true;
+    return cli_memory(f->cli, cli_memory_small(f->cli) + frames + width * model_largest(&f->model) + made * most, e);
+}
+
 static int take_tensor(struct filter *f, const struct stream_record *record, struct error *e)
 {
     struct tensor t;
@@ -72,7 +87,7 @@ static int take_tensor(struct filter *f, const struct stream_record *record, str
     if (tensor_parse(&t, record, e))
         return error_prefix(e, "%s", stream_name(f->in));
     json_t *extra = filter_extra_keys(record->json, e);
-    if (!extra || model_tensor_role(&f->model, t.name, &role, &layer, e) ||
+    if (!extra || (!f->announced && announce(f, &t, e)) || model_tensor_role(&f->model, t.name, &role, &layer, e) ||
         model_tensor_check(&f->model, role, t.name, t.rank, t.shape, e))
         goto out;
     if (model_role_is_projection(role)) {

@@ -23,6 +23,8 @@ struct filter {
     /* May be NULL: a last look at the options, once the model is known. */
     int (*check)(struct filter *f, struct error *e);
     json_t *sides;      /* side files, for the id; borrowed, or NULL */
+    bool codes;         /* projections become codes */
+    bool announced;     /* the need of memory was said */
     size_t projections; /* how many there were */
 };
 

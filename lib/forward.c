@@ -655,14 +655,16 @@ static int shared_expert(struct forward *f, const struct chunk *c, const float *
     float *y = NULL;
     size_t ld = 0;
     bool bad = false;
-    if (project(f, c->b, ROLE_SHARED_GATE, c->rows, in, w->n, f->gate, w->gate, e) ||
+    if (hook_chunk(c, ROLE_SHARED_GATE, true, in, w->n, e) ||
+        project(f, c->b, ROLE_SHARED_GATE, c->rows, in, w->n, f->gate, w->gate, e) ||
         project(f, c->b, ROLE_SHARED_UP, c->rows, in, w->n, f->up, w->up, e) ||
         project(f, c->b, ROLE_SHARED_ROUTER, c->rows, in, w->n, f->router, w->router, e))
         return -1;
     activate(f, c->rows, m->shared_inner, &bad, &work, &y, &ld);
     if (bad)
         return not_finite(f, &work, c->layer, "the shared expert's inner activation", c->s, c->count, e);
-    if (project(f, c->b, ROLE_SHARED_DOWN, c->rows, y, ld, f->given, w->n, e))
+    if (hook_chunk(c, ROLE_SHARED_DOWN, true, y, ld, e) ||
+        project(f, c->b, ROLE_SHARED_DOWN, c->rows, y, ld, f->given, w->n, e))
         return -1;
     for (size_t r = 0; r < c->rows; r++)
         f->k->add_scaled(out + r * w->n, f->given + r * w->n, m->hidden,

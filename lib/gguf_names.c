@@ -15,6 +15,7 @@ static const struct gguf_architecture architectures[] = {
     {.name = "gemma", .model_type = "gemma"},
     {.name = "gemma2", .model_type = "gemma2"},
     {.name = "phi2", .model_type = "phi"},
+    {.name = "starcoder2", .model_type = "starcoder2"},
     {.name = "phi3", .model_type = "phi3", .other = {{ROLE_GATE_UP, "blk.#.ffn_up.weight"}}},
     {.name = "gpt2", .model_type = "gpt2"},
     {.name = "gptneox", .model_type = "gpt_neox"},

@@ -13,7 +13,7 @@
 
 int ingest_new(struct ingest *g, struct cli *c, const struct ingest_options *o, struct error *e)
 {
-    *g = (struct ingest){.cli = c, .o = o};
+    *g = (struct ingest){.cli = c, .o = o, .per_byte = 1};
     g->digest = digest_new(e);
     return g->digest ? 0 : -1;
 }
@@ -26,12 +26,22 @@ void ingest_free(struct ingest *g)
     *g = (struct ingest){0};
 }
 
+/* Of what a file needs, the largest is said, before it is read. */
+static int announce(struct ingest *g, const struct text_input *in, struct error *e)
+{
+    const uint64_t need = cli_memory_small(g->cli) + g->per_byte * text_input_size(in);
+    if (need <= g->announced)
+        return 0;
+    g->announced = need;
+    return cli_memory(g->cli, need, e);
+}
+
 int ingest_file_read(struct ingest *g, struct ingest_file *f, const char *path, struct error *e)
 {
     struct text_input *in = NULL;
     int result = -1;
     *f = (struct ingest_file){0};
-    if (text_input_open(&in, path, e) || text_input_digest(in, g->digest, e) ||
+    if (text_input_open(&in, path, e) || announce(g, in, e) || text_input_digest(in, g->digest, e) ||
         text_input_all(in, &f->bytes, e))
         goto out;
     const size_t n = f->bytes.length, bad = utf8_check((const char *)f->bytes.data, n);

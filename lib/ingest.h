@@ -36,6 +36,8 @@ struct ingest_file {
     struct buffer bytes; /* unpacked (gzip, zstd); a NUL follows */
 };
 
+enum { INGEST_LIST = 11 };
+
 struct ingest {
     struct cli *cli;
     const struct ingest_options *o;
@@ -43,6 +45,8 @@ struct ingest {
     struct output *output;
     struct stream_writer *writer;
     size_t items, bad;
+    unsigned per_byte; /* of a file: what is held of it, in bytes; of a list in JSON INGEST_LIST */
+    uint64_t announced;
 };
 
 int ingest_new(struct ingest *g, struct cli *c, const struct ingest_options *o, struct error *e);

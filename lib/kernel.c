@@ -32,12 +32,9 @@ static void fill(void)
     for (size_t i = 0; i < KERNEL_TYPES; i++) {
         FILL(product[i]);
         FILL(widen[i]);
-    }
-    if (cpu_has_vbmi2()) {
-        avx512.product_bitmap[PANEL_F16] = product_bitmap_f16_vbmi2;
-        avx512.product_bitmap[PANEL_BF16] = product_bitmap_bf16_vbmi2;
-        avx512.expand[PANEL_F16] = expand_f16_vbmi2;
-        avx512.expand[PANEL_BF16] = expand_bf16_vbmi2;
+        FILL(expand[i]);
+        if (!cpu_has_vbmi2())
+            avx512.product_bitmap[i] = low->product_bitmap[i];
     }
     avx512.together = 2;
     if (cpu_halves_avx512()) {

@@ -45,12 +45,13 @@ typedef void kernel_product(size_t rows, size_t panels, size_t k, const float *x
                             const void *w, size_t ldw, float *y, size_t ldy, const float *bias,
                             bool more);
 
-/* Panels of which only the kept weights are stored, in pairs of columns: bit 2j + i % 2 of
- * mask[p * ldm + i / 2] says that output j of panel p keeps column i; bits of columns that are not
- * there are 0. The values follow each other pair by pair, in the order of the bits, from
- * values[start[p]] on. Up to 32 values beyond a panel's last are read. */
+/* Panels by the four, of which only the kept weights are stored: bit j of mask[q * ldm + i] says that
+ * output j of the 64 of four q keeps column i; those of outputs that are not there are 0. The values
+ * follow each other column by column, in the order of the bits, from values[start[q]] on. Up to 32
+ * values beyond a four's last are read. */
+enum { FOUR = 4, FOUR_PANELS = FOUR * PANEL };
 struct bitmap_panels {
-    const uint32_t *mask;
+    const uint64_t *mask;
     size_t ldm;
     const uint16_t *values;
     const size_t *start;
@@ -101,14 +102,15 @@ struct kernels {
     void (*widen_u8)(const uint8_t *in, size_t n, float *out);
     void (*widen_bits)(const uint16_t *in, size_t words, float *out);
 
-    /* y (16 * panels) of one row x (k): chains over the kept columns, + bias. By enum panel_type,
-     * none for f32. */
+    /* y (16 * panels) of one row x (k): chains over the kept columns, + bias; the last four need
+     * not be whole. By enum panel_type, none for f32. */
     void (*product_bitmap[KERNEL_TYPES])(size_t panels, size_t k, const float *x,
                                          const struct bitmap_panels *w, float *y,
                                          const float *bias);
-    /* k columns of one panel to f32, (k, 16), what is not kept to +0; the number of values taken. */
-    size_t (*expand[KERNEL_TYPES])(const uint32_t *mask, size_t k, const uint16_t *values,
-                                   float *out);
+    /* k columns of four panels to f32, what is not kept to +0: (k, 16) of each, ldo floats apart; the
+     * number of values taken. */
+    size_t (*expand[KERNEL_TYPES])(const uint64_t *mask, size_t k, const uint16_t *values,
+                                   float *out, size_t ldo);
 
     /* y (16 * panels) of one row x (k) with pairs; panels are ldw words apart. */
     void (*product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,

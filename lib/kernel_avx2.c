@@ -19,8 +19,8 @@ INLINE void load(enum panel_type type, const void *w, size_t i, __m256 *low, __m
         *low = _mm256_loadu_ps((const float *)w + i);
         *high = _mm256_loadu_ps((const float *)w + i + 8);
     } else if (type == PANEL_BF16) {
-        const __m256i h = _mm256_loadu_si256((const void *)((const uint16_t *)w + i));
-        const __m128i a = _mm256_castsi256_si128(h), b = _mm256_extracti128_si256(h, 1);
+        const __m128i a = _mm_loadu_si128((const void *)((const uint16_t *)w + i));
+        const __m128i b = _mm_loadu_si128((const void *)((const uint16_t *)w + i + 8));
         *low = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16));
         *high = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(b), 16));
     } else {
@@ -711,6 +711,7 @@ const struct kernels kernels_avx2 = {
     .maximum = maximum_avx2,
     .sum_exp = sum_exp_avx2,
     .divergence = divergence_avx2,
+    .expand = {NULL, expand_f16_avx2, expand_bf16_avx2},
     KERNELS_COMPACT(avx2),
 };
 #else

@@ -10,9 +10,10 @@
                                     const struct bitmap_panels *w, float *y, const float *bias);   \
     void product_bitmap_bf16_##level(size_t panels, size_t k, const float *x,                      \
                                      const struct bitmap_panels *w, float *y, const float *bias);  \
-    size_t expand_f16_##level(const uint32_t *mask, size_t k, const uint16_t *values, float *out); \
-    size_t expand_bf16_##level(const uint32_t *mask, size_t k, const uint16_t *values,             \
-                               float *out);                                                        \
+    size_t expand_f16_##level(const uint64_t *mask, size_t k, const uint16_t *values, float *out,  \
+                              size_t ldo);                                                         \
+    size_t expand_bf16_##level(const uint64_t *mask, size_t k, const uint16_t *values, float *out, \
+                               size_t ldo);                                                        \
     void product_pairs_##level(size_t panels, size_t k, const float *x, const uint32_t *w,         \
                                size_t ldw, float *y, const float *bias);                           \
     void spread_pairs_##level(const uint32_t *w, size_t first, size_t groups, float *out);         \
@@ -26,14 +27,16 @@
 
 KERNELS_COMPACT(scalar)
 KERNELS_COMPACT(avx2)
-KERNELS_COMPACT(avx512)
-KERNELS_COMPACT(vbmi2) /* only the first four */
+KERNELS_COMPACT(avx512) /* without expand */
 #undef KERNELS_COMPACT
 
-/* Members of struct kernels. */
+/* For each mask of eight outputs, which bytes of its kept 16-bit numbers become eight f32: the upper
+ * halves, 0x80 makes the lower ones 0. Vector levels share it. */
+extern const uint8_t bitmap_places[256][32];
+
+/* Members of struct kernels, but for expand. */
 #define KERNELS_COMPACT(level)                                                                     \
     .product_bitmap = {NULL, product_bitmap_f16_##level, product_bitmap_bf16_##level},             \
-    .expand = {NULL, expand_f16_##level, expand_bf16_##level},                                     \
     .product_pairs = product_pairs_##level, .spread_pairs = spread_pairs_##level,                  \
     .product_spread = product_spread_##level, .widen_nibbles = widen_nibbles_##level,              \
     .product_codes = {product_nibbles_##level, product_bytes_##level}

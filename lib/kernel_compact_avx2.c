@@ -6,100 +6,55 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "kernel_bitmap.h"
 #include "tensor.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* ---- a mask and what it keeps --------------------------------------------------------------------
- * Shuffles by mask byte: byte by byte where the kept of eight 16-bit numbers go. */
+ */
+
 #define LANE(m, j) ((m) >> (j) & 1)
 #define BELOW(m, j) __builtin_popcount((m) & ((1 << (j)) - 1))
 #define BYTE(m, j, b) (LANE(m, j) ? (uint8_t)(2 * BELOW(m, j) + (b)) : 0x80)
-#define WORD(m, j) BYTE(m, j, 0), BYTE(m, j, 1)
+#define WORD(m, j) 0x80, 0x80, BYTE(m, j, 0), BYTE(m, j, 1)
 #define ROW(m)                                                                                     \
     {WORD(m, 0), WORD(m, 1), WORD(m, 2), WORD(m, 3), WORD(m, 4), WORD(m, 5), WORD(m, 6), WORD(m, 7)}
 #define ROW4(m) ROW(m), ROW((m) + 1), ROW((m) + 2), ROW((m) + 3)
 #define ROW16(m) ROW4(m), ROW4((m) + 4), ROW4((m) + 8), ROW4((m) + 12)
 #define ROW64(m) ROW16(m), ROW16((m) + 16), ROW16((m) + 32), ROW16((m) + 48)
-static const _Alignas(16) uint8_t place[256][16] = {ROW64(0), ROW64(64), ROW64(128), ROW64(192)};
+const _Alignas(64) uint8_t bitmap_places[256][32] = {ROW64(0), ROW64(64), ROW64(128), ROW64(192)};
 
-/* Four outputs of two columns, in pairs. */
-INLINE __m128i kept(const uint16_t *values, size_t mask)
+/* Bound by the front end and by loads: seven instructions, of them two loads, for eight weights; where
+ * more than half is kept, by memory. */
+INLINE void bitmap_tile(const enum panel_type type, size_t k, const float *x, const uint64_t *mask,
+                        const uint16_t *value, size_t panels, float *y, const float *bias)
 {
-    return _mm_shuffle_epi8(_mm_loadu_si128((const void *)values),
-                            _mm_load_si128((const void *)place[mask]));
-}
-
-/* f32 of the first and of the second column. */
-INLINE void widen_pairs(const enum panel_type type, __m256i pairs, __m256 out[2])
-{
-    if (type == PANEL_BF16) {
-        out[0] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-        out[1] = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
-        return;
-    }
-    const __m256i first = _mm256_and_si256(pairs, _mm256_set1_epi32(0xffff));
-    const __m256i both = _mm256_packus_epi32(first, _mm256_srli_epi32(pairs, 16));
-    const __m256i order = _mm256_permute4x64_epi64(both, 0xd8);
-    out[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(order));
-    out[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(order, 1));
-}
-
-/* Two columns of a panel: outputs 0 to 7, then 8 to 15; the number of values taken. */
-INLINE size_t two_columns(const enum panel_type type, const uint16_t *value, const uint32_t *mask,
-                          __m256 out[4])
-{
-    const uint8_t *m = (const uint8_t *)mask;
-    size_t used = 0;
-#pragma GCC unroll 2
-    for (size_t h = 0; h < 2; h++) {
-        const size_t a = m[2 * h], b = m[2 * h + 1];
-        const size_t next = used + (size_t)__builtin_popcountll(a);
-        const __m256i low = _mm256_castsi128_si256(kept(value + used, a));
-        widen_pairs(type, _mm256_inserti128_si256(low, kept(value + next, b), 1), out + 2 * h);
-        used = next + (size_t)__builtin_popcountll(b);
-    }
-    return used;
-}
-
-/* Bound by the front end, about seventeen instructions for sixteen weights. */
-INLINE void bitmap_tile(const size_t P, const enum panel_type type, size_t k, const float *x,
-                        const uint32_t *mask, size_t ldm, const uint16_t *values,
-                        const size_t *start, float *y, const float *bias)
-{
-    const uint16_t *value[2];
-    __m256 sum[4], w[4];
-#pragma GCC unroll 2
-    for (size_t p = 0; p < P; p++) {
-        value[p] = values + start[p];
-        sum[2 * p] = sum[2 * p + 1] = _mm256_setzero_ps();
-    }
-    for (size_t i = 0; i < k; i += 2) {
+    __m256 sum[8];
+#pragma GCC unroll 8
+    for (size_t h = 0; h < 8; h++)
+        sum[h] = _mm256_setzero_ps();
+    for (size_t i = 0; i < k; i++) {
         const __m256 a = _mm256_broadcast_ss(x + i);
-        const __m256 b = _mm256_broadcast_ss(x + (i + 1 < k ? i + 1 : i)); /* its weights are 0 */
-#pragma GCC unroll 2
-        for (size_t p = 0; p < P; p++) {
-            value[p] += two_columns(type, value[p], mask + p * ldm + i / 2, w);
-            sum[2 * p] = _mm256_fmadd_ps(a, w[0], sum[2 * p]);
-            sum[2 * p + 1] = _mm256_fmadd_ps(a, w[2], sum[2 * p + 1]);
-            sum[2 * p] = _mm256_fmadd_ps(b, w[1], sum[2 * p]);
-            sum[2 * p + 1] = _mm256_fmadd_ps(b, w[3], sum[2 * p + 1]);
+        prefetch(value);
+        const uint16_t *from = value;
+#pragma GCC unroll 8
+        for (size_t h = 0; h < 8; h++) {
+            const size_t place = place_of(mask[i], h);
+            sum[h] = _mm256_fmadd_ps(a, kept(type, from, place), sum[h]);
+            from += count(place);
         }
+        value += count(mask[i]);
     }
-#pragma GCC unroll 4
-    for (size_t h = 0; h < 2 * P; h++)
-        _mm256_storeu_ps(y + h * 8, _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + h * 8)));
+#pragma GCC unroll 8
+    for (size_t h = 0; h < 8; h++)
+        if (h / 2 < panels)
+            _mm256_storeu_ps(y + h * 8, _mm256_add_ps(sum[h], _mm256_loadu_ps(bias + h * 8)));
 }
 
 INLINE void product_bitmap(const enum panel_type type, size_t panels, size_t k, const float *x,
                            const struct bitmap_panels *w, float *y, const float *bias)
 {
-    size_t p = 0;
-    for (; p + 2 <= panels; p += 2)
-        bitmap_tile(2, type, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,
-                    y + p * PANEL, bias + p * PANEL);
-    if (p < panels)
-        bitmap_tile(1, type, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,
+    for (size_t p = 0, q = 0; p < panels; p += FOUR, q++)
+        bitmap_tile(type, k, x, w->mask + q * w->ldm, w->values + w->start[q], panels - p,
                     y + p * PANEL, bias + p * PANEL);
 }
 
@@ -115,31 +70,31 @@ void product_bitmap_bf16_avx2(size_t panels, size_t k, const float *x,
     product_bitmap(PANEL_BF16, panels, k, x, w, y, bias);
 }
 
-INLINE size_t expand(const enum panel_type type, const uint32_t *mask, size_t k,
-                     const uint16_t *values, float *out)
+INLINE size_t expand(const enum panel_type type, const uint64_t *mask, size_t k,
+                     const uint16_t *values, float *out, size_t ldo)
 {
     const uint16_t *value = values;
-    for (size_t i = 0; i < k; i += 2, out += 2 * PANEL) {
-        __m256 w[4];
-        value += two_columns(type, value, mask + i / 2, w);
-        _mm256_storeu_ps(out, w[0]);
-        _mm256_storeu_ps(out + 8, w[2]);
-        if (i + 1 == k)
-            break;
-        _mm256_storeu_ps(out + PANEL, w[1]);
-        _mm256_storeu_ps(out + PANEL + 8, w[3]);
+    for (size_t i = 0; i < k; i++, out += PANEL) {
+#pragma GCC unroll 8
+        for (size_t h = 0; h < 8; h++) {
+            const size_t place = place_of(mask[i], h);
+            _mm256_storeu_ps(out + h / 2 * ldo + h % 2 * 8, kept(type, value, place));
+            value += count(place);
+        }
     }
     return (size_t)(value - values);
 }
 
-size_t expand_f16_avx2(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+size_t expand_f16_avx2(const uint64_t *mask, size_t k, const uint16_t *values, float *out,
+                       size_t ldo)
 {
-    return expand(PANEL_F16, mask, k, values, out);
+    return expand(PANEL_F16, mask, k, values, out, ldo);
 }
 
-size_t expand_bf16_avx2(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+size_t expand_bf16_avx2(const uint64_t *mask, size_t k, const uint16_t *values, float *out,
+                        size_t ldo)
 {
-    return expand(PANEL_BF16, mask, k, values, out);
+    return expand(PANEL_BF16, mask, k, values, out, ldo);
 }
 
 /* ---- two of every four columns -------------------------------------------------------------------

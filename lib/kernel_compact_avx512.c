@@ -1,6 +1,5 @@
-/* Kernels of compact weights for AVX-512: weights are made in registers, sixteen at a time. With
- * VBMI2 16-bit numbers are put in place by themselves; without it after widening. Most of the others
- * are in kernel_compact_wide.h. */
+/* Kernels of compact weights for AVX-512: weights are made in registers, sixteen at a time. Those
+ * of a mask need VBMI2. Most of the others are in kernel_compact_wide.h. */
 #include "kernel_compact.h"
 
 #if defined(__x86_64__)
@@ -11,46 +10,11 @@
 #endif
 #include <string.h>
 
+#include "kernel_bitmap.h"
 #include "tensor.h"
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* ---- a mask and what it keeps --------------------------------------------------------------------
  */
-
-/* Zeros of which the compiler does not know: numbers are expanded into them rather than with
- * zero-masking, which waits for the register's last user (AMD family 19h: 6 cycles against 3). */
-INLINE __m512i nothing(void)
-{
-    __m512i v = _mm512_setzero_si512();
-#ifndef KICK_SIMDE
-    __asm__("" : "+v"(v));
-#endif
-    return v;
-}
-
-/* Sixteen outputs of two columns, in pairs. Without VBMI2 in two steps of eight outputs. */
-INLINE __m512i kept(const uint16_t *values, uint32_t mask)
-{
-    const uint16_t *next = values + __builtin_popcount(mask & 0xffff);
-    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)values));
-    const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)next));
-    const __m512i a = _mm512_mask_expand_epi32(nothing(), (__mmask16)mask, low);
-    const __m512i b = _mm512_mask_expand_epi32(nothing(), (__mmask16)(mask >> 16), high);
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi32_epi16(a)),
-                              _mm512_cvtepi32_epi16(b), 1);
-}
-
-#ifdef KICK_SIMDE
-#define VBMI2
-#else
-#define VBMI2 __attribute__((target("avx512vbmi2")))
-#endif
-
-VBMI2 INLINE __m512i kept_vbmi2(const uint16_t *values, uint32_t mask)
-{
-    return _mm512_mask_expand_epi16(nothing(), mask, _mm512_loadu_si512((const void *)values));
-}
 
 INLINE __m512 first_of(__m512i pairs)
 {
@@ -62,81 +26,93 @@ INLINE __m512 second_of(__m512i pairs)
     return _mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)));
 }
 
-/* f32 of the first and of the second column. */
-INLINE void widen_pairs(const enum panel_type type, __m512i pairs, __m512 out[2])
+#ifdef KICK_SIMDE
+#define VBMI2
+#else
+#define VBMI2 __attribute__((target("avx512vbmi2")))
+#endif
+
+/* A column of two panels: bf16 those of even outputs, then those of odd ones; f16 one panel, then the
+ * other. Into zeros of which the compiler does not know: zero-masking waits for the register's last
+ * user (AMD family 19h: 6 cycles against 3). */
+VBMI2 INLINE void expanded(const enum panel_type type, const uint16_t *value, uint32_t mask,
+                           __m512 w[2])
 {
+    __m512i nothing = _mm512_setzero_si512();
+#ifndef KICK_SIMDE
+    __asm__("" : "+v"(nothing));
+#endif
+    const __m512i all =
+        _mm512_mask_expand_epi16(nothing, mask, _mm512_loadu_si512((const void *)value));
     if (type == PANEL_BF16) {
-        out[0] = first_of(pairs);
-        out[1] = second_of(pairs);
+        w[0] = first_of(all);
+        w[1] = second_of(all);
     } else {
-        out[0] = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(pairs));
-        out[1] = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(pairs, 16)));
+        w[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(all));
+        w[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(all, 1));
     }
 }
 
-/* With VBMI2 bound by memory or, where little is kept, by the ports of shuffles and fma; four panels
- * hide the latency of their sums. */
-#define BITMAP(name, type, kept, attributes)                                                       \
-    attributes INLINE void tile_##name(const size_t P, size_t k, const float *x,                   \
-                                       const uint32_t *mask, size_t ldm, const uint16_t *values,   \
-                                       const size_t *start, float *y, const float *bias)           \
-    {                                                                                              \
-        const uint16_t *value[4];                                                                  \
-        __m512 sum[4], w[2];                                                                       \
-        _Pragma("GCC unroll 4") for (size_t p = 0; p < P; p++)                                     \
-        {                                                                                          \
-            value[p] = values + start[p];                                                          \
-            sum[p] = _mm512_setzero_ps();                                                          \
-        }                                                                                          \
-        for (size_t i = 0; i < k; i += 2) {                                                        \
-            const __m512 a = _mm512_set1_ps(x[i]);                                                 \
-            const __m512 b = _mm512_set1_ps(x[i + 1 < k ? i + 1 : i]); /* its weights are 0 */     \
-            _Pragma("GCC unroll 4") for (size_t p = 0; p < P; p++)                                 \
-            {                                                                                      \
-                const uint32_t m = mask[p * ldm + i / 2];                                          \
-                widen_pairs(type, kept(value[p], m), w);                                           \
-                sum[p] = _mm512_fmadd_ps(a, w[0], sum[p]);                                         \
-                sum[p] = _mm512_fmadd_ps(b, w[1], sum[p]);                                         \
-                value[p] += __builtin_popcountll(m);                                               \
-            }                                                                                      \
-        }                                                                                          \
-        _Pragma("GCC unroll 4") for (size_t p = 0; p < P; p++)                                     \
-            _mm512_storeu_ps(y + p * PANEL,                                                        \
-                             _mm512_add_ps(sum[p], _mm512_loadu_ps(bias + p * PANEL)));            \
-    }                                                                                              \
-                                                                                                   \
-    attributes void product_bitmap_##name(size_t panels, size_t k, const float *x,                 \
-                                          const struct bitmap_panels *w, float *y,                 \
-                                          const float *bias)                                       \
-    {                                                                                              \
-        size_t p = 0;                                                                              \
-        for (; p + 4 <= panels; p += 4)                                                            \
-            tile_##name(4, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,            \
-                        y + p * PANEL, bias + p * PANEL);                                          \
-        for (; p < panels; p++)                                                                    \
-            tile_##name(1, k, x, w->mask + p * w->ldm, w->ldm, w->values, w->start + p,            \
-                        y + p * PANEL, bias + p * PANEL);                                          \
-    }                                                                                              \
-                                                                                                   \
-    attributes size_t expand_##name(const uint32_t *mask, size_t k, const uint16_t *values,        \
-                                    float *out)                                                    \
-    {                                                                                              \
-        const uint16_t *value = values;                                                            \
-        for (size_t i = 0; i < k; i += 2, out += 2 * PANEL) {                                      \
-            __m512 w[2];                                                                           \
-            widen_pairs(type, kept(value, mask[i / 2]), w);                                        \
-            value += __builtin_popcount(mask[i / 2]);                                              \
-            _mm512_storeu_ps(out, w[0]);                                                           \
-            if (i + 1 < k)                                                                         \
-                _mm512_storeu_ps(out + PANEL, w[1]);                                               \
-        }                                                                                          \
-        return (size_t)(value - values);                                                           \
+/* Two panels by expanding, which is bound by the ports of vectors, and two by shuffles, bound by the front
+ * end and by loads. */
+VBMI2 INLINE void bitmap_tile(const enum panel_type type, size_t k, const float *x,
+                              const uint64_t *mask, const uint16_t *value, size_t panels, float *y,
+                              const float *bias)
+{
+    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()}, w[2];
+    __m256 half[4];
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 4; h++)
+        half[h] = _mm256_setzero_ps();
+    for (size_t i = 0; i < k; i++) {
+        const __m512 a = _mm512_set1_ps(x[i]);
+        const uint64_t m = mask[i];
+        const uint16_t *from = value + count((uint32_t)m);
+        prefetch(value);
+        expanded(type, value, (uint32_t)m, w);
+        sum[0] = _mm512_fmadd_ps(a, w[0], sum[0]);
+        sum[1] = _mm512_fmadd_ps(a, w[1], sum[1]);
+#pragma GCC unroll 4
+        for (size_t h = 0; h < 4; h++) {
+            const size_t place = place_of(m, 4 + h);
+            half[h] = _mm256_fmadd_ps(_mm512_castps512_ps256(a), kept(type, from, place), half[h]);
+            from += count(place);
+        }
+        value += count(m);
     }
+    const __m512i step = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    for (size_t p = 0; p < 2 && p < panels; p++) {
+        const __m512i at = _mm512_add_epi32(step, _mm512_set1_epi32((int)(8 * p)));
+        const __m512 out = type == PANEL_BF16 ? _mm512_permutex2var_ps(sum[0], at, sum[1]) : sum[p];
+        _mm512_storeu_ps(y + p * PANEL, _mm512_add_ps(out, _mm512_loadu_ps(bias + p * PANEL)));
+    }
+#pragma GCC unroll 4
+    for (size_t h = 0; h < 4; h++)
+        if (2 + h / 2 < panels)
+            _mm256_storeu_ps(y + 2 * PANEL + 8 * h,
+                             _mm256_add_ps(half[h], _mm256_loadu_ps(bias + 2 * PANEL + 8 * h)));
+}
 
-BITMAP(f16_avx512, PANEL_F16, kept, )
-BITMAP(bf16_avx512, PANEL_BF16, kept, )
-BITMAP(f16_vbmi2, PANEL_F16, kept_vbmi2, VBMI2)
-BITMAP(bf16_vbmi2, PANEL_BF16, kept_vbmi2, VBMI2)
+VBMI2 INLINE void product_bitmap(const enum panel_type type, size_t panels, size_t k,
+                                 const float *x, const struct bitmap_panels *w, float *y,
+                                 const float *bias)
+{
+    for (size_t p = 0, q = 0; p < panels; p += FOUR, q++)
+        bitmap_tile(type, k, x, w->mask + q * w->ldm, w->values + w->start[q], panels - p,
+                    y + p * PANEL, bias + p * PANEL);
+}
+
+VBMI2 void product_bitmap_f16_avx512(size_t panels, size_t k, const float *x,
+                                     const struct bitmap_panels *w, float *y, const float *bias)
+{
+    product_bitmap(PANEL_F16, panels, k, x, w, y, bias);
+}
+
+VBMI2 void product_bitmap_bf16_avx512(size_t panels, size_t k, const float *x,
+                                      const struct bitmap_panels *w, float *y, const float *bias)
+{
+    product_bitmap(PANEL_BF16, panels, k, x, w, y, bias);
+}
 
 /* ---- two of every four columns -------------------------------------------------------------------
  */

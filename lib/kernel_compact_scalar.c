@@ -11,49 +11,43 @@ static float widened(enum panel_type type, uint16_t h)
     return type == PANEL_BF16 ? bf16_to_f32(h) : f16_to_f32(h);
 }
 
-/* Bit of output j, column i. */
-static bool keeps(const uint32_t *mask, size_t i, size_t j)
-{
-    return mask[i / 2] >> (2 * j + i % 2) & 1;
-}
-
-/* Columns in pairs, since values come output by output in each. */
-static size_t expand(enum panel_type type, const uint32_t *mask, size_t k, const uint16_t *values,
-                     float *out)
+static size_t expand(enum panel_type type, const uint64_t *mask, size_t k, const uint16_t *values,
+                     float *out, size_t ldo)
 {
     size_t used = 0;
-    for (size_t i = 0; i < k; i += 2)
-        for (size_t j = 0; j < PANEL; j++)
-            for (size_t c = i; c < i + 2 && c < k; c++)
-                out[c * PANEL + j] = keeps(mask, c, j) ? widened(type, values[used++]) : 0;
+    for (size_t i = 0; i < k; i++)
+        for (size_t j = 0; j < FOUR_PANELS; j++)
+            out[j / PANEL * ldo + i * PANEL + j % PANEL] =
+                mask[i] >> j & 1 ? widened(type, values[used++]) : 0;
     return used;
 }
 
-size_t expand_f16_scalar(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+size_t expand_f16_scalar(const uint64_t *mask, size_t k, const uint16_t *values, float *out,
+                         size_t ldo)
 {
-    return expand(PANEL_F16, mask, k, values, out);
+    return expand(PANEL_F16, mask, k, values, out, ldo);
 }
 
-size_t expand_bf16_scalar(const uint32_t *mask, size_t k, const uint16_t *values, float *out)
+size_t expand_bf16_scalar(const uint64_t *mask, size_t k, const uint16_t *values, float *out,
+                          size_t ldo)
 {
-    return expand(PANEL_BF16, mask, k, values, out);
+    return expand(PANEL_BF16, mask, k, values, out, ldo);
 }
 
 static void product_bitmap(enum panel_type type, size_t panels, size_t k, const float *x,
                            const struct bitmap_panels *w, float *y, const float *bias)
 {
-    for (size_t p = 0; p < panels; p++) {
-        const uint32_t *mask = w->mask + p * w->ldm;
-        const uint16_t *value = w->values + w->start[p];
-        float *sum = y + p * PANEL;
-        memset(sum, 0, PANEL * sizeof *sum);
-        for (size_t i = 0; i < k; i += 2)
-            for (size_t j = 0; j < PANEL; j++)
-                for (size_t c = i; c < i + 2 && c < k; c++)
-                    if (keeps(mask, c, j))
-                        sum[j] = fmaf(x[c], widened(type, *value++), sum[j]);
-        for (size_t j = 0; j < PANEL; j++)
-            sum[j] += bias[p * PANEL + j];
+    for (size_t q = 0; q < (panels + FOUR - 1) / FOUR; q++) {
+        const uint64_t *mask = w->mask + q * w->ldm;
+        const uint16_t *value = w->values + w->start[q];
+        const size_t left = panels * PANEL - q * FOUR_PANELS;
+        float sum[FOUR_PANELS] = {0};
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j < FOUR_PANELS; j++)
+                if (mask[i] >> j & 1)
+                    sum[j] = fmaf(x[i], widened(type, *value++), sum[j]);
+        for (size_t j = 0; j < FOUR_PANELS && j < left; j++)
+            y[q * FOUR_PANELS + j] = sum[j] + bias[q * FOUR_PANELS + j];
     }
 }
 

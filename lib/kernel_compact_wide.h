@@ -15,6 +15,10 @@ enum { PARTS = PANEL / LANES, MOST = 4, TOGETHER = MOST / PARTS };
 /* ---- two of every four columns -------------------------------------------------------------------
  */
 
+/* Read ahead of the same panels, at their end of the next ones: AVX2, whose two panels are two streams
+ * alone. The four of AVX-512 need no help, and are slower with it. */
+enum { BLOCKS_AHEAD = 8 };
+
 /* One group of P panels. places: those of the group in the lowest bits. */
 INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, FLOATS a,
                       const INTS *places, FLOATS *sum)
@@ -34,11 +38,17 @@ INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, F
 INLINE void pairs_tile(const size_t P, size_t k, const float *x, const uint32_t *w, size_t ldw,
                        float *y, const float *bias)
 {
+    const size_t blocks = (k + 4 * PAIRS - 1) / (4 * PAIRS);
     FLOATS sum[MOST];
 #pragma GCC unroll 4
     for (size_t h = 0; h < PARTS * P; h++)
         sum[h] = OP(setzero_ps)();
-    for (size_t i = 0; i < k; i += 4 * PAIRS, w += PAIRS_BLOCK) {
+    for (size_t i = 0, block = 0; i < k; i += 4 * PAIRS, block++, w += PAIRS_BLOCK) {
+        const size_t next = block + BLOCKS_AHEAD < blocks ? 0 : P * ldw - blocks * PAIRS_BLOCK;
+        for (size_t p = 0; PARTS > 1 && p < P; p++)
+#pragma GCC unroll 9
+            for (size_t line = 0; line < PAIRS_BLOCK; line += 16)
+                __builtin_prefetch(w + p * ldw + next + BLOCKS_AHEAD * PAIRS_BLOCK + line, 0, 2);
         INTS places[MOST];
 #pragma GCC unroll 4
         for (size_t h = 0; h < PARTS * P; h++)

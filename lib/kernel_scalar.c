@@ -306,5 +306,6 @@ const struct kernels kernels_scalar = {
     .maximum = maximum_scalar,
     .sum_exp = sum_exp_scalar,
     .divergence = divergence_scalar,
+    .expand = {NULL, expand_f16_scalar, expand_bf16_scalar},
     KERNELS_COMPACT(scalar),
 };

@@ -12,7 +12,7 @@
 
 enum {
     ROW_BLOCK = 192,  /* rows of a tile: a multiple of the kernels' six */
-    PANEL_BLOCK = 4,  /* panels of a tile */
+    PANEL_BLOCK = FOUR, /* panels of a tile */
     K_BLOCK = 256,    /* 16 KiB of f32 panel: half of a small first-level cache */
     FEW_ROWS = 24,    /* below, dense 16-bit weights are widened in registers instead */
     VERY_FEW = 6,     /* below, four panels side by side hide the latency of an fma */
@@ -144,24 +144,21 @@ static void tile_blocks(const struct product *c, size_t first_panel, size_t last
 {
     const struct matrix *m = c->m;
     const size_t cols = m->cols, size = m->type == PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
-    const size_t together = rows < VERY_FEW ? PANEL_BLOCK : c->k->together;
-    const size_t most = K_BLOCK / together, pairs = (cols + 1) / 2;
+    const bool bitmap = m->layout == LAYOUT_BITMAP;
+    const size_t together = rows < VERY_FEW || bitmap ? PANEL_BLOCK : c->k->together;
+    const size_t most = K_BLOCK / together;
     float block[K_BLOCK * PANEL];
     for (size_t p = first_panel; p < last_panel; p += together) {
         const size_t n = last_panel - p < together ? last_panel - p : together;
         const char *panel = (const char *)m->panel + p * cols * PANEL * size;
-        size_t value[PANEL_BLOCK];
-        for (size_t j = 0; m->layout == LAYOUT_BITMAP && j < n; j++)
-            value[j] = m->value[p + j];
+        size_t value = bitmap ? m->value[p / FOUR] : 0;
         for (size_t i = 0; i < cols; i += most) {
             const size_t len = cols - i < most ? cols - i : most;
             const void *w = block;
             size_t ldw = most * PANEL;
-            if (m->layout == LAYOUT_BITMAP) {
-                for (size_t j = 0; j < n; j++)
-                    value[j] += c->k->expand[m->type](m->bitmap + ((p + j) * pairs + i / 2), len,
-                                                      (const uint16_t *)m->panel + value[j],
-                                                      block + j * ldw);
+            if (bitmap) {
+                value += c->k->expand[m->type](m->bitmap + p / FOUR * cols + i, len,
+                                               (const uint16_t *)m->panel + value, block, ldw);
             } else if (m->type != PANEL_F32) {
                 for (size_t j = 0; j < n; j++)
                     c->k->widen[m->type](panel + (j * cols + i) * PANEL * size, len * PANEL,
@@ -205,9 +202,8 @@ static void tile_floats(const struct product *c, size_t first_panel, size_t last
                                (const char *)m->panel + first_panel * cols * PANEL * size,
                                cols * PANEL, y + first_panel * PANEL, c->ldy, bias, false);
     } else if (m->layout == LAYOUT_BITMAP && rows == 1) {
-        const size_t pairs = (cols + 1) / 2;
-        const struct bitmap_panels w = {m->bitmap + first_panel * pairs, pairs, m->panel,
-                                        m->value + first_panel};
+        const size_t first = first_panel / FOUR;
+        const struct bitmap_panels w = {m->bitmap + first * cols, cols, m->panel, m->value + first};
         c->k->product_bitmap[m->type](panels, cols, x, &w, y + first_panel * PANEL, bias);
     } else if (m->layout == LAYOUT_PAIRS && rows == 1) {
         c->k->product_pairs(panels, cols, x, (const uint32_t *)m->panel + first_panel * words, words,

@@ -28,8 +28,8 @@ struct matrix {
     enum matrix_layout layout;
     enum panel_type type;
     void *panel;      /* floats: what the panels hold; NULL for codes */
-    uint32_t *bitmap; /* (panels, ceil(cols / 2)) */
-    size_t *value;    /* bitmap: (panels + 1): where a panel's values start */
+    uint64_t *bitmap; /* (fours of panels, cols) */
+    size_t *value;    /* bitmap: (fours + 1): where the values of four start */
 
     /* Codes; columns are sorted by group. */
     uint8_t *codes;
@@ -55,10 +55,18 @@ static inline size_t matrix_pairs_words(size_t cols)
     return (cols + 4 * PAIRS - 1) / (4 * PAIRS) * PAIRS_BLOCK;
 }
 
+/* Panels by the four, the last perhaps fewer. */
+static inline size_t matrix_fours(const struct matrix *m)
+{
+    return (m->panels + FOUR - 1) / FOUR;
+}
+
 /* Packs t, (rows, cols). pool may be NULL. */
 int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, struct error *e);
 /* Gives m the bias t of m->rows numbers. */
 int matrix_bias(struct matrix *m, const struct tensor *t, struct error *e);
+/* Large pages for what products read (memory_settle()). */
+void matrix_settle(const struct matrix *m);
 void matrix_free(struct matrix *m);
 
 /* One row as f32, (cols): the same numbers as tensor_row() gives. */

@@ -46,45 +46,43 @@ static void pack_floats(const struct packing *c, size_t panel, long thread)
     }
 }
 
-/* The rows of a panel, walked side by side. */
+/* Rows of a panel or of four, walked side by side. */
 struct walk {
-    const uint8_t *mask[PANEL];
-    const uint16_t *value[PANEL];
+    const uint8_t *mask[FOUR_PANELS];
+    const uint16_t *value[FOUR_PANELS];
     size_t outputs;
 };
 
-static struct walk walk_new(const struct matrix *m, const struct tensor *t, size_t panel)
+static struct walk walk_new(const struct matrix *m, const struct tensor *t, size_t first,
+                            size_t most)
 {
-    const size_t bytes = (m->cols + 7) / 8, left = m->rows - panel * PANEL;
-    struct walk w = {.outputs = left < PANEL ? left : PANEL};
+    const size_t bytes = (m->cols + 7) / 8, left = m->rows - first;
+    struct walk w = {.outputs = left < most ? left : most};
     for (size_t j = 0; j < w.outputs; j++) {
-        w.mask[j] = t->mask_bits + (panel * PANEL + j) * bytes;
-        w.value[j] = (const uint16_t *)t->data + t->row_start[panel * PANEL + j];
+        w.mask[j] = t->mask_bits + (first + j) * bytes;
+        w.value[j] = (const uint16_t *)t->data + t->row_start[first + j];
     }
     return w;
 }
 
-static void pack_bitmap(const struct packing *c, size_t panel)
+static void pack_bitmap(const struct packing *c, size_t four)
 {
     struct matrix *m = c->m;
-    struct walk w = walk_new(m, c->t, panel);
-    uint16_t *out = (uint16_t *)m->panel + m->value[panel];
-    uint32_t *bits = m->bitmap + panel * ((m->cols + 1) / 2);
-    for (size_t i = 0; i < m->cols; i += 2) {
-        for (size_t j = 0; j < w.outputs; j++) {
-            /* Bits beyond the last column of a row are 0. */
-            const uint32_t two = w.mask[j][i / 8] >> i % 8 & 3;
-            bits[i / 2] |= two << 2 * j;
-            for (uint32_t n = (two & 1) + (two >> 1); n; n--)
-                *out++ = *w.value[j]++;
-        }
+    struct walk w = walk_new(m, c->t, four * FOUR_PANELS, FOUR_PANELS);
+    uint16_t *out = (uint16_t *)m->panel + m->value[four];
+    uint64_t *bits = m->bitmap + four * m->cols;
+    for (size_t i = 0; i < m->cols; i++) {
+        for (size_t j = 0; j < w.outputs; j++)
+            bits[i] |= (uint64_t)(w.mask[j][i / 8] >> i % 8 & 1) << j;
+        for (uint64_t left = bits[i]; left; left &= left - 1)
+            *out++ = *w.value[__builtin_ctzll(left)]++;
     }
 }
 
 static void pack_pairs(const struct packing *c, size_t panel)
 {
     struct matrix *m = c->m;
-    struct walk w = walk_new(m, c->t, panel);
+    struct walk w = walk_new(m, c->t, panel * PANEL, PANEL);
     uint32_t *block = (uint32_t *)m->panel + panel * matrix_pairs_words(m->cols);
     for (size_t i = 0; i < m->cols; i += 4) {
         const size_t g = i / 4 % PAIRS, columns = m->cols - i < 4 ? m->cols - i : 4;
@@ -139,6 +137,7 @@ static void pack_codes(const struct packing *c, size_t panel, long thread)
     }
 }
 
+/* A panel, or four of them where only kept weights are stored. */
 static void pack_panel(void *context, size_t panel, long thread)
 {
     const struct packing *c = context;
@@ -203,15 +202,15 @@ static int allocate_floats(struct matrix *m, const struct tensor *t, struct erro
 {
     size_t each = m->cols * PANEL * values_size(t->values), panels = m->panels;
     if (m->layout == LAYOUT_BITMAP) {
-        const size_t bits = (m->cols + 1) / 2 * sizeof *m->bitmap;
-        m->bitmap = memory_new(m->panels, bits, "a weight matrix", e);
-        m->value = memory_new(m->panels + 1, sizeof *m->value, "a weight matrix", e);
+        const size_t fours = matrix_fours(m), bits = m->cols * sizeof *m->bitmap;
+        m->bitmap = memory_new(fours, bits, "a weight matrix", e);
+        m->value = memory_new(fours + 1, sizeof *m->value, "a weight matrix", e);
         if (!m->bitmap || !m->value)
             return -1;
-        for (size_t p = 0; p <= m->panels; p++)
-            m->value[p] = t->row_start[p * PANEL < m->rows ? p * PANEL : m->rows];
-        m->bytes = m->panels * bits;
-        panels = m->value[m->panels];
+        for (size_t q = 0; q <= fours; q++)
+            m->value[q] = t->row_start[q * FOUR_PANELS < m->rows ? q * FOUR_PANELS : m->rows];
+        m->bytes = fours * bits;
+        panels = m->value[fours];
         each = sizeof(uint16_t);
     } else if (m->layout == LAYOUT_PAIRS) {
         each = matrix_pairs_words(m->cols) * sizeof(uint32_t);
@@ -268,7 +267,7 @@ int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, str
     if (!m->bias || !c.row || !c.codes ||
         (t->values == VALUES_INT ? allocate_codes(m, t, e) : allocate_floats(m, t, e)))
         goto out;
-    pool_run(pool, m->panels, pack_panel, &c);
+    pool_run(pool, m->layout == LAYOUT_BITMAP ? matrix_fours(m) : m->panels, pack_panel, &c);
     result = 0;
 out:
     free(c.row);
@@ -289,6 +288,22 @@ int matrix_bias(struct matrix *m, const struct tensor *t, struct error *e)
     for (size_t r = 0; r < m->rows; r++)
         m->bias[r] += 0.0f;
     return 0;
+}
+
+void matrix_settle(const struct matrix *m)
+{
+    const size_t scales = m->panels * m->groups * PANEL * sizeof *m->scale;
+    if (m->layout == LAYOUT_BITMAP) {
+        const size_t fours = matrix_fours(m);
+        memory_settle(m->panel, m->value[fours] * sizeof(uint16_t));
+        memory_settle(m->bitmap, fours * m->cols * sizeof *m->bitmap);
+    } else if (m->codes) {
+        memory_settle(m->codes, m->panels * m->codes_bytes);
+        memory_settle(m->scale, scales);
+        memory_settle(m->offset, scales);
+    } else {
+        memory_settle(m->panel, m->bytes - m->panels * PANEL * sizeof *m->bias);
+    }
 }
 
 void matrix_free(struct matrix *m)
@@ -330,17 +345,16 @@ static float widened(const struct matrix *m, size_t at)
     return m->type == PANEL_F16 ? f16_to_f32(h) : bf16_to_f32(h);
 }
 
-static void row_of_bitmap(const struct matrix *m, size_t panel, size_t j, float *out)
+static void row_of_bitmap(const struct matrix *m, size_t row, float *out)
 {
-    const uint32_t *bits = m->bitmap + panel * ((m->cols + 1) / 2);
-    size_t at = m->value[panel];
+    const uint64_t *bits = m->bitmap + row / FOUR_PANELS * m->cols;
+    const uint64_t bit = (uint64_t)1 << row % FOUR_PANELS;
+    size_t at = m->value[row / FOUR_PANELS];
     for (size_t i = 0; i < m->cols; i++) {
-        const uint32_t pair = bits[i / 2], bit = (uint32_t)1 << (2 * j + i % 2);
         out[i] = 0;
-        if (pair & bit)
-            out[i] = widened(m, at + (size_t)__builtin_popcount(pair & (bit - 1)));
-        if (i % 2)
-            at += (size_t)__builtin_popcount(pair);
+        if (bits[i] & bit)
+            out[i] = widened(m, at + (size_t)__builtin_popcountll(bits[i] & (bit - 1)));
+        at += (size_t)__builtin_popcountll(bits[i]);
     }
 }
 
@@ -390,7 +404,7 @@ void matrix_row(const struct matrix *m, size_t row, float *out)
             out[i] = widened(m, (panel * m->cols + i) * PANEL + j);
         break;
     case LAYOUT_BITMAP:
-        row_of_bitmap(m, panel, j, out);
+        row_of_bitmap(m, row, out);
         break;
     case LAYOUT_PAIRS:
         row_of_pairs(m, panel, j, out);

@@ -31,6 +31,19 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
     return p;
 }
 
+#ifndef MADV_COLLAPSE /* since Linux 6.1; others refuse */
+#define MADV_COLLAPSE 25
+#endif
+
+void memory_settle(const void *p, size_t bytes)
+{
+    const uintptr_t end = (uintptr_t)p + bytes;
+    uintptr_t page = (uintptr_t)p / LARGE_PAGE * LARGE_PAGE;
+    /* One by one: the first and the last may go beyond what there is. */
+    for (; p && page < end; page += LARGE_PAGE)
+        (void)madvise((void *)page, LARGE_PAGE, MADV_COLLAPSE);
+}
+
 void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e)
 {
     size_t n = 0;

@@ -15,6 +15,10 @@ bool size_multiply(size_t a, size_t b, size_t *out);
  * bytes; NULL with e filled ("what" names the purpose) when there is none. Freed with free(). */
 void *memory_new(size_t count, size_t size, const char *what, struct error *e);
 
+/* Large pages for memory that is there and will be read again and again, where the system has some to
+ * give; what shares its pages gets them, too. */
+void memory_settle(const void *p, size_t bytes);
+
 /* realloc() for count items of size bytes; on failure NULL, e filled and p still valid. */
 void *memory_resize(void *p, size_t count, size_t size, const char *what, struct error *e);
 

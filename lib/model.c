@@ -831,8 +831,12 @@ enum model_role model_role_input(enum model_role role)
     case ROLE_EXPERT_GATE:
     case ROLE_EXPERT_UP:
         return ROLE_EXPERT_GATE;
+    case ROLE_SHARED_GATE:
+    case ROLE_SHARED_UP:
+        return ROLE_SHARED_GATE;
     case ROLE_DOWN:
     case ROLE_EXPERT_DOWN:
+    case ROLE_SHARED_DOWN:
         return role;
     default:
         return ROLE_COUNT;
@@ -848,6 +852,15 @@ size_t model_role_size(const struct model *m, enum model_role role)
 {
     const enum dimension *d = role_shape[role];
     return d[0] == NONE ? 0 : dimension_size(m, d[0]) * dimension_size(m, d[1]);
+}
+
+size_t model_largest(const struct model *m)
+{
+    size_t most = m->vocab * m->width;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (model_has_role(m, (enum model_role)role) && model_role_size(m, (enum model_role)role) > most)
+            most = model_role_size(m, (enum model_role)role);
+    return most;
 }
 
 bool model_role_is_projection(enum model_role role)

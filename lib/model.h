@@ -152,6 +152,8 @@ enum model_role model_role_input(enum model_role role);
 /* Columns of a matrix: the length of its input; numbers of a tensor. */
 size_t model_role_columns(const struct model *m, enum model_role role);
 size_t model_role_size(const struct model *m, enum model_role role);
+/* Of the largest tensor. */
+size_t model_largest(const struct model *m);
 
 /* True for tensors that stand before the blocks; true for those after the blocks. */
 bool model_role_is_before(enum model_role role);

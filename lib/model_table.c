@@ -120,6 +120,17 @@ static const struct name_pattern phi_patterns[] = {
     {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
     END};
 
+static const struct name_pattern starcoder2_patterns[] = {
+    EMBEDDING,
+    BOTH(ATTENTION_NORM, ALWAYS, ALWAYS, L "input_layernorm"),
+    QKV_O(ALWAYS, ALWAYS),
+    BOTH(MLP_NORM, ALWAYS, ALWAYS, L "post_attention_layernorm"),
+    BOTH(UP, ALWAYS, ALWAYS, L "mlp.c_fc"),
+    BOTH(DOWN, ALWAYS, ALWAYS, L "mlp.c_proj"),
+    BOTH(FINAL_NORM, ALWAYS, ALWAYS, "model.norm"),
+    {ROLE_HEAD, UNLESS_TIED, "lm_head.weight"},
+    END};
+
 #undef L
 #define L "transformer.h.#."
 static const struct name_pattern falcon_patterns[] = {
@@ -316,6 +327,21 @@ static const struct model_family families[] = {
      .norm = NORM_LAYER,
      .place = PLACE_PARALLEL,
      .reads = READS_HEADS | READS_PARTIAL},
+    {.name = "starcoder2",
+     .models = "StarCoder 2",
+     .prefix = "model.",
+     .patterns = starcoder2_patterns,
+     .key = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+             "max_position_embeddings", "norm_epsilon", "hidden_act"},
+     .activation = "gelu_pytorch_tanh",
+     .tied = true,
+     .positions = 4096,
+     .kv_heads = 2,
+     .eps = 1e-5,
+     .theta = 10000,
+     .rotary_part = 1,
+     .norm = NORM_LAYER,
+     .reads = READS_HEADS | READS_WINDOW},
     {.name = "phi3",
      .models = "Phi 3 and 3.5 mini, Phi 4",
      .prefix = "model.",

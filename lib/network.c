@@ -16,6 +16,26 @@ enum {
     SMALL = 4 << 20, /* parameters of such a model */
 };
 
+/* Every token reads all of a model that no cache holds: in large pages, which make that 1.05 to 1.3 times
+ * as fast. */
+static void settle(struct network *n)
+{
+    if (model_parameters(n->m, false) < SMALL)
+        return;
+    matrix_settle(&n->embedding);
+    matrix_settle(&n->head);
+    for (size_t i = 0; i < n->m->layers; i++) {
+        const struct block *b = &n->block[i];
+        for (size_t r = 0; r < ROLE_COUNT; r++)
+            matrix_settle(&b->matrix[r]);
+        for (size_t x = 0; x < b->experts; x++) {
+            matrix_settle(&b->expert[x].gate);
+            matrix_settle(&b->expert[x].up);
+            matrix_settle(&b->expert[x].down);
+        }
+    }
+}
+
 /* ---- loading -----------------------------------------------------------------------------------
  */
 
@@ -70,8 +90,10 @@ int network_load(struct network *n, struct source *s, struct pool *pool, const s
         if (c)
             cli_progress(c, ++done, model_tensor_count(n->m), "tensors");
     }
-    if (got == 0)
+    if (got == 0) {
+        settle(n);
         return 0;
+    }
 fail:
     network_free(n);
     return -1;

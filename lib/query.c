@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "memory.h"
 
 enum { BUSY_MILLISECONDS = 60000 };
@@ -72,6 +73,16 @@ static void watch(void)
     sqlite3_config(SQLITE_CONFIG_MALLOC, &watched);
 }
 
+/* What SQLite says, with the system's reason; a directory is told as one. */
+static int database_error(sqlite3 *db, const char *path, struct error *e)
+{
+    const int number = db ? sqlite3_system_errno(db) : 0;
+    if (path_is_directory(path))
+        return error_set(e, "%s: is a directory; name the file that kick-analyze-load made", path);
+    return error_set(e, "%s: %s%s%s", path, db ? sqlite3_errmsg(db) : "no memory", number ? ": " : "",
+                     number ? strerror(number) : "");
+}
+
 int database_begin(sqlite3 **out, const char *path, bool create, struct error *e)
 {
     watch();
@@ -81,7 +92,7 @@ int database_begin(sqlite3 **out, const char *path, bool create, struct error *e
         if (sqlite3_exec(*out, "PRAGMA foreign_keys = ON; BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK)
             return 0;
     }
-    return error_set(e, "%s: %s", path, *out ? sqlite3_errmsg(*out) : "no memory");
+    return database_error(*out, path, e);
 }
 
 int database_commit(sqlite3 *db, const char *path, struct error *e)
@@ -89,7 +100,7 @@ int database_commit(sqlite3 *db, const char *path, struct error *e)
     if (memory_short(e))
         return -1;
     if (sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        return error_set(e, "%s: %s", path, sqlite3_errmsg(db));
+        return database_error(db, path, e);
     return 0;
 }
 
@@ -106,7 +117,7 @@ int database_open(sqlite3 **out, const char *path, struct error *e)
     if (rc == SQLITE_ROW)
         rc = pragma(db, "PRAGMA user_version", &version);
     if (rc != SQLITE_ROW) {
-        error_set(e, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+        database_error(db, path, e);
         goto fail;
     }
     if (application != DATABASE_APPLICATION) {

@@ -146,13 +146,7 @@ static uint64_t weight_width(const struct source *s)
 
 uint64_t source_memory_reading(const struct source *s, struct pool *pool)
 {
-    const struct model *m = &s->model;
-    size_t most = m->vocab * m->width;
-    for (int role = 0; role < ROLE_COUNT; role++)
-        if (model_has_role(m, (enum model_role)role) &&
-            model_role_size(m, (enum model_role)role) > most)
-            most = model_role_size(m, (enum model_role)role);
-    return weight_width(s) * most + ((uint64_t)8 << 20) +
+    return weight_width(s) * model_largest(&s->model) + ((uint64_t)8 << 20) +
            ((uint64_t)14 << 20) * (uint64_t)pool_threads(pool);
 }
 

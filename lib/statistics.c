@@ -237,65 +237,102 @@ static double mean_of(const double *x, size_t n)
     return sum / (double)n;
 }
 
-/* index NULL: the items are drawn by key; else the rows are. */
-static int bootstrap(const double *x, size_t rows, size_t n, const uint32_t *index, size_t draws,
-                     double level, struct random_key key, struct bootstrap *out, struct error *e)
+int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
+                         struct random_key key, struct bootstrap *out, struct error *e)
 {
-    if (n == 0 || rows == 0 || draws == 0)
+    if (n == 0 || draws == 0)
         return error_set(e, "a bootstrap needs at least one value and one draw");
     double *mean = memory_new(draws, sizeof *mean, "a bootstrap", e);
-    double *row = memory_new(rows, sizeof *row, "a bootstrap", e);
-    if (!mean || !row) {
+    if (!mean)
+        return -1;
+    out->mean = mean_of(x, n);
+    for (size_t b = 0; b < draws; b++) {
+        for (size_t i = 0; i < n; i++)
+            mean[b] += x[random_below(key, b, i, n)];
+        mean[b] /= (double)n;
+    }
+    summarize(mean, draws, level, out);
+    free(mean);
+    return 0;
+}
+
+/* Draws at a time: what they count stays in the caches. */
+enum { DRAWS = 256 };
+
+int draws_new(struct draws *d, size_t n, size_t count, struct random_key key, struct error *e)
+{
+    *d = (struct draws){.n = n, .count = count};
+    if (!(d->times = memory_new(n, count, "a bootstrap", e)))
+        return -1;
+    for (size_t first = 0; first < count; first += DRAWS)
+        for (size_t i = 0; i < n; i++)
+            for (size_t b = first; b < count && b < first + DRAWS; b++) {
+                uint8_t *at = &d->times[random_below(key, b, i, n) * count + b];
+                if (*at == UINT8_MAX) {
+                    draws_free(d);
+                    return error_set(e, "a draw has an item more than %d times: take another seed",
+                                     UINT8_MAX);
+                }
+                ++*at;
+            }
+    return 0;
+}
+
+void draws_free(struct draws *d)
+{
+    free(d->times);
+    *d = (struct draws){0};
+}
+
+void draws_sum(const struct draws *d, const double *x, size_t count, double *sum)
+{
+    for (size_t b = 0; b < count; b++)
+        sum[b] = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        const uint8_t *times = d->times + i * d->count;
+        if (x[i] == 0) /* most differences of right-or-wrong scores */
+            continue;
+        for (size_t b = 0; b < count; b++)
+            sum[b] += x[i] * times[b];
+    }
+}
+
+int draws_mean(const struct draws *d, const double *x, size_t rows, struct random_key key,
+               size_t count, double *mean, struct error *e)
+{
+    const size_t n = d->n;
+    double *sum = memory_new(rows, count * sizeof *sum, "a bootstrap", e);
+    if (!sum)
+        return -1;
+    for (size_t r = 0; r < rows; r++)
+        draws_sum(d, x + r * n, count, sum + r * count);
+    for (size_t b = 0; b < count; b++) {
+        mean[b] = 0;
+        for (size_t r = 0; r < rows; r++)
+            mean[b] += sum[(rows == 1 ? 0 : random_below(key, b, r, rows)) * count + b] / (double)n;
+        mean[b] /= (double)rows;
+    }
+    free(sum);
+    return 0;
+}
+
+int draws_bootstrap(const struct draws *d, const double *x, size_t rows, double level,
+                    struct random_key key, struct bootstrap *out, struct error *e)
+{
+    if (d->n == 0 || rows == 0 || d->count == 0)
+        return error_set(e, "a bootstrap needs at least one value and one draw");
+    double *mean = memory_new(d->count, sizeof *mean, "a bootstrap", e);
+    if (!mean || draws_mean(d, x, rows, key, d->count, mean, e)) {
         free(mean);
-        free(row);
         return -1;
     }
     out->mean = 0;
     for (size_t r = 0; r < rows; r++)
-        out->mean += mean_of(x + r * n, n);
+        out->mean += mean_of(x + r * d->n, d->n);
     out->mean /= (double)rows;
-    for (size_t b = 0; b < draws; b++) {
-        for (size_t r = 0; r < rows; r++) {
-            double sum = 0;
-            for (size_t i = 0; i < n; i++)
-                sum += x[r * n + (index ? index[b * n + i] : random_below(key, b, i, n))];
-            row[r] = sum / (double)n;
-        }
-        for (size_t r = 0; r < rows; r++)
-            mean[b] += row[rows == 1 ? 0 : random_below(key, b, r, rows)];
-        mean[b] /= (double)rows;
-    }
-    summarize(mean, draws, level, out);
+    summarize(mean, d->count, level, out);
     free(mean);
-    free(row);
     return 0;
-}
-
-int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
-                         struct random_key key, struct bootstrap *out, struct error *e)
-{
-    return bootstrap(x, 1, n, NULL, draws, level, key, out, e);
-}
-
-int statistics_bootstrap_drawn(const double *x, size_t rows, size_t n, const uint32_t *index,
-                               size_t draws, double level, struct random_key key,
-                               struct bootstrap *out, struct error *e)
-{
-    return bootstrap(x, rows, n, index, draws, level, key, out, e);
-}
-
-uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e)
-{
-    size_t count;
-    if (!size_multiply(n, draws, &count) || n > UINT32_MAX) {
-        error_set(e, "%zu draws of %zu items are too many", draws, n);
-        return NULL;
-    }
-    uint32_t *index = memory_new(count, sizeof *index, "a bootstrap", e);
-    for (size_t b = 0; index && b < draws; b++)
-        for (size_t i = 0; i < n; i++)
-            index[b * n + i] = (uint32_t)random_below(key, b, i, n);
-    return index;
 }
 
 double statistics_detectable(const double *difference, size_t n, double alpha, double power)

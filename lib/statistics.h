@@ -44,14 +44,26 @@ struct bootstrap {
 int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
                          struct random_key key, struct bootstrap *out, struct error *e);
 
-/* The draws of statistics_bootstrap() as indices (draws, n), for several x of one n. free() them. */
-uint32_t *statistics_draws(size_t n, size_t draws, struct random_key key, struct error *e);
+/* The draws of statistics_bootstrap() for several x of one n: how often each draw has each item,
+ * (n, draws). draws_free() them. */
+struct draws {
+    uint8_t *times;
+    size_t n, count;
+};
+int draws_new(struct draws *d, size_t n, size_t count, struct random_key key, struct error *e);
+void draws_free(struct draws *d);
 
-/* The same with those draws, of x (rows, n), a row a seed: items and rows are drawn, the items alike
- * for all rows; draw b takes the rows random_below(key, b, r, rows) for r < rows. */
-int statistics_bootstrap_drawn(const double *x, size_t rows, size_t n, const uint32_t *index,
-                               size_t draws, double level, struct random_key key,
-                               struct bootstrap *out, struct error *e);
+/* sum[b], b < count: of what draw b has of x (n), the items in ascending order. */
+void draws_sum(const struct draws *d, const double *x, size_t count, double *sum);
+
+/* mean[b], b < count: of draw b of x (rows, n), a row a seed: items and rows are drawn, the items
+ * alike for all rows; draw b takes the rows random_below(key, b, r, rows) for r < rows. */
+int draws_mean(const struct draws *d, const double *x, size_t rows, struct random_key key,
+               size_t count, double *mean, struct error *e);
+
+/* statistics_bootstrap() with those draws. */
+int draws_bootstrap(const struct draws *d, const double *x, size_t rows, double level,
+                    struct random_key key, struct bootstrap *out, struct error *e);
 
 /* Smallest mean difference that a two-sided paired test at `alpha` finds with `power`: (z + z') s /
  * sqrt(n), s the standard deviation of the n differences. */

@@ -123,6 +123,23 @@ const char *text_input_name(const struct text_input *t)
     return t->name;
 }
 
+static enum packing packing_of(const unsigned char *p, size_t n)
+{
+    return n >= 2 && p[0] == 0x1F && p[1] == 0x8B                ? GZIP
+           : n >= 4 && !memcmp(p, "\x28\xB5\x2F\xFD", 4) ? ZSTD
+                                                             : PLAIN;
+}
+
+uint64_t text_input_size(const struct text_input *t)
+{
+    struct stat st;
+    unsigned char first[4];
+    const ssize_t n = pread(t->fd, first, sizeof first, 0);
+    if (n < 0 || fstat(t->fd, &st))
+        return 0;
+    return (uint64_t)st.st_size * (packing_of(first, (size_t)n) == PLAIN ? 1 : 4);
+}
+
 int text_input_digest(struct text_input *t, struct digest *d, struct error *e)
 {
     for (size_t n = 0;;) {
@@ -134,16 +151,26 @@ int text_input_digest(struct text_input *t, struct digest *d, struct error *e)
     }
 }
 
+int text_input_rewind(struct text_input *t, struct error *e)
+{
+    if (t->gzip_ready)
+        inflateEnd(&t->gzip);
+    ZSTD_freeDCtx(t->zstd);
+    t->zstd = NULL;
+    t->gzip_ready = t->started = t->eof = t->inside = false;
+    t->raw_at = t->raw_bytes = t->text_at = t->text_bytes = 0;
+    return lseek(t->fd, 0, SEEK_SET) < 0 ? failed(t, "seek", e) : 0;
+}
+
 static int start(struct text_input *t, struct error *e)
 {
     t->started = true;
-    if (t->raw_bytes >= 2 && t->raw[0] == 0x1F && t->raw[1] == 0x8B) {
-        t->packing = GZIP;
+    t->packing = packing_of(t->raw, t->raw_bytes);
+    if (t->packing == GZIP) {
         if (inflateInit2(&t->gzip, 15 + 16) != Z_OK)
             return error_set(e, "no memory for decompression");
         t->gzip_ready = true;
-    } else if (t->raw_bytes >= 4 && !memcmp(t->raw, "\x28\xB5\x2F\xFD", 4)) {
-        t->packing = ZSTD;
+    } else if (t->packing == ZSTD) {
         if (!(t->zstd = ZSTD_createDCtx()))
             return error_set(e, "no memory for decompression");
     }

@@ -5,6 +5,7 @@
 #define KICK_TEXT_INPUT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 #include "memory.h"
@@ -17,8 +18,14 @@ int text_input_open(struct text_input **out, const char *path, struct error *e);
 void text_input_close(struct text_input *t);
 const char *text_input_name(const struct text_input *t);
 
+/* What text_input_all() will hold, in bytes; of a packed file a guess, four times what is stored. */
+uint64_t text_input_size(const struct text_input *t);
+
 /* Adds the file's bytes, as stored, to d; reading then begins at the start. */
 int text_input_digest(struct text_input *t, struct digest *d, struct error *e);
+
+/* Back to the start. */
+int text_input_rewind(struct text_input *t, struct error *e);
 
 /* Next line without its LF (a CR stays) into *line. 1: a line; 0: the end; -1: an error. */
 int text_input_line(struct text_input *t, struct buffer *line, struct error *e);

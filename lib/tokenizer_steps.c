@@ -864,15 +864,23 @@ static int decode_step(const struct step *s, struct matcher *m, struct spans *sp
     return rc;
 }
 
+/* Spans of nothing lie somewhere, too: no arithmetic on a null pointer. */
+static int have_text(struct spans *s, struct error *e)
+{
+    return s->text.data ? 0 : buffer_reserve(&s->text, 1, e);
+}
+
 int steps_run(const struct steps *s, struct matcher *m, struct spans *spans, struct error *e)
 {
+    if (have_text(spans, e))
+        return -1;
     for (size_t i = 0; i < s->count; i++) {
         const struct step *step = s->v + i;
         int rc = step->role == STEP_DECODER      ? decode_step(step, m, spans, e)
                  : step->kind == STEP_BYTE_LEVEL ? byte_level(step, m, spans, e)
                  : step->kind == STEP_METASPACE  ? metaspace(step, m, spans, e)
                                                  : split(step, m, spans, e);
-        if (rc)
+        if (rc || have_text(spans, e))
             return -1;
     }
     return 0;

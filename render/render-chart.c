@@ -111,7 +111,7 @@ int main(int argc, char **argv)
         .revision = 2,
         .summary = "draw a figure from the database of results",
         .operand = "FOLDER",
-        .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_NO_INPUT,
+        .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_NO_INPUT,
         .options = options,
     };
     return cli_main(&c, argc, argv, run);

@@ -561,7 +561,7 @@ int main(int argc, char **argv)
         .revision = 3,
         .summary = "write the database of results as one page of html, or as a pdf",
         .operand = "[FOLDER ...]",
-        .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,
+        .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,
         .options = options,
     };
     return cli_main(&c, argc, argv, run);

@@ -850,7 +850,7 @@ int main(int argc, char **argv)
         .revision = 2,
         .summary = "write the database of results as a spreadsheet (xlsx)",
         .operand = "[FOLDER ...]",
-        .flags = CLI_OUTPUT | CLI_OPERANDS | CLI_NO_INPUT,
+        .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_NO_INPUT,
         .options = options,
     };
     return cli_main(&c, argc, argv, run);

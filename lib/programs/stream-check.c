@@ -9,10 +9,11 @@
 #include <stdio.h>
 
 /* Every record of every stream in one file. */
-static int check(const char *path, struct pool *pool, bool quiet, struct error *e)
+static int check(const struct cli *c, const char *path, struct pool *pool, struct error *e)
 {
     struct stream_reader *r = NULL;
     struct stream_record record;
+    size_t most = 4 << 20; /* that a small need covers */
     int result = -1, got;
     if (stream_open(&r, path, NULL, pool, e))
         return -1;
@@ -20,6 +21,8 @@ static int check(const char *path, struct pool *pool, bool quiet, struct error *
         size_t records = 0, bytes = 0;
         while ((got = stream_next(r, &record, e)) == 1) {
             struct tensor t;
+            if (record.bytes > most && cli_memory(c, cli_memory_small(c) + (most = record.bytes), e))
+                goto out;
             records++;
             bytes += record.bytes;
             if (json_object_get(record.json, "tensor")) {
@@ -32,7 +35,7 @@ static int check(const char *path, struct pool *pool, bool quiet, struct error *
         }
         if (got)
             goto out;
-        if (!quiet)
+        if (!c->quiet)
             printf("%s: whole: %s stream %s, %zu records, %zu bytes in attachments, digest %s\n",
                    stream_name(r), json_get_string_or(stream_header(r), "stream", "?"),
                    stream_header_id(r), records, bytes, stream_end_digest(r));
@@ -48,9 +51,9 @@ static int run(struct cli *c, struct error *e)
     struct pool *pool = NULL;
     int result = pool_new(&pool, c->threads, e);
     if (!c->operands && !result)
-        result = check("-", pool, c->quiet, e);
+        result = check(c, "-", pool, e);
     for (int i = 0; i < c->operands && !result; i++)
-        result = check(c->operand_list[i], pool, c->quiet, e);
+        result = check(c, c->operand_list[i], pool, e);
     pool_free(pool);
     return result;
 }

@@ -104,9 +104,10 @@ static struct cli_option options[] = {
 };
 
 /* Shows the stream, or passes over one that is not asked for. */
-static int show(struct stream_reader *r, bool *shown, struct error *e)
+static int show(const struct cli *c, struct stream_reader *r, bool *shown, struct error *e)
 {
     struct stream_record record;
+    size_t most = 4 << 20; /* that a small need covers */
     int got;
     if (trace && strcmp(json_get_string_or(stream_header(r), "id", ""), trace)) {
         while ((got = stream_next(r, &record, e)) == 1)
@@ -122,7 +123,8 @@ static int show(struct stream_reader *r, bool *shown, struct error *e)
     if (header_only || history)
         return 0;
     while ((got = stream_next(r, &record, e)) == 1)
-        if (compression ? show_tensor(&record, e) : show_record(&record, e))
+        if ((record.bytes > most && cli_memory(c, cli_memory_small(c) + (most = record.bytes), e)) ||
+            (compression ? show_tensor(&record, e) : show_record(&record, e)))
             return -1;
     return got;
 }
@@ -136,7 +138,7 @@ static int run(struct cli *c, struct error *e)
     if (pool_new(&pool, c->threads, e) || stream_open(&r, cli_input(c), NULL, pool, e))
         goto out;
     do {
-        if (show(r, &shown, e))
+        if (show(c, r, &shown, e))
             goto out;
         more = shown && (trace || header_only || history) ? 0 : stream_next_stream(r, NULL, e);
     } while (more == 1);

@@ -21,6 +21,7 @@ if command -v sqlite3 >/dev/null; then
     for p in "render-table" "render-workbook -o $work/x" "render-page" "analyze-compare" "analyze-claims" "analyze-load $work/results-1.kick"; do
         refuses "a newer database: ${p%% *}" 1 "has schema version 99" kick-$p -D "$work/newer.db" </dev/null
     done
+    refuses "a newer database: analyze-diff" 1 "newer.db has schema version 99" kick-analyze-diff "$work/new.db" "$work/newer.db"
     check "and is left as it was" cmp "$work/newer.db" "$work/same.db"
     sqlite3 "$work/before.db" "PRAGMA user_version = 1"
     refuses "a database older than that" 1 "start a new file" kick-analyze-load -D "$work/before.db" "$work/results-1.kick"

@@ -29,6 +29,20 @@ for method in "prune-wanda -s 0.6" "quantize-gptq -b 3 -g 16" "quantize-awq -b 4
     check "$method: a mixture, same for all threads and levels" cmp "$work/a.kick" "$work/b.kick"
     check "$method: each expert is compressed, with its error" test "$(table "$work/a.kick" | grep -c 'experts.* 0[.][0-9]* .*'"${method%% *}")" = 30
 done
+# One with a shared expert: the zeros are those of transformers' forward pass and Wanda's formulas.
+kick-ingest-text -q -f ids tests/data/wanda/ids -o "$work/wanda-ids.kick"
+kick-ingest-model -q tests/data/wanda -o "$work/golden.kick"
+kick-ingest-model -q tests/data/models/qwen2_moe -o "$work/shared.kick"
+kick-prune-wanda -q -s 0.5 -c "$work/wanda-ids.kick" "$work/shared.kick" -o "$work/a.kick"
+attachments "$work/a.kick" >"$work/a"
+attachments "$work/golden.kick" >"$work/b"
+check "a shared expert: the golden's zeros" test "$(wc -l <"$work/a")" -gt 60 -a "$(cmp "$work/a" "$work/b" && echo same)" = same
+for method in "prune-sparsegpt --true-sequential" "quantize-gptq -b 3 -g 4" "quantize-awq -b 4 -g 4"; do
+    kick-$method -q -c "$work/wanda-ids.kick" -j1 "$work/shared.kick" -o "$work/a.kick"
+    KICK_CPU=scalar kick-$method -q -c "$work/wanda-ids.kick" -j3 "$work/shared.kick" -o "$work/b.kick"
+    check "$method: a shared expert, same for all threads and levels" cmp "$work/a.kick" "$work/b.kick"
+    check "$method: it is compressed, with its error" test "$(table "$work/a.kick" | grep -c 'shared_expert[.].* 0[.][0-9]* .*'"${method%% *}")" = 6
+done
 # Few tokens reach few experts: those that none reaches are told, or refused.
 make_model "$work/crowd" --layers 1 --hidden 48 --intermediate 64 --vocab 300 --experts 64
 head -1 "$work/ids" | cut -d' ' -f1-4 >"$work/few"
@@ -112,6 +126,7 @@ killed() { # NAME PROGRAM OPTION…: kills the run twice once more of it is done
     check "$name: nothing is left over" test ! -e "$work/.end.kick.part"
 }
 killed "wanda" kick-prune-wanda
+killed "sparsegpt" kick-prune-sparsegpt -p 2:4
 killed "gptq" kick-quantize-gptq -b 3 -g 32
 killed "awq" kick-quantize-awq -g 32
 # Of other work nothing is taken; a part that is damaged is used as far as it goes.

@@ -41,6 +41,11 @@ for p in prune-magnitude quantize-rtn "eval-perplexity -d $work/t.kick"; do
 done
 refuses "analyze-load: a folder that nobody may write to" 1 "unable to open" kick-analyze-load -D /proc/x.db "$work/r.kick"
 refuses "analyze-load: a missing folder" 1 "unable to open" kick-analyze-load -D "$work/none/x.db" "$work/r.kick"
+for p in "analyze-diff $work $work/r.db" "analyze-diff $work/r.db $work" "analyze-compare -D $work" "render-table -D $work"; do
+    refuses "${p%% *}: a directory as a database" 1 "$work: is a directory" kick-$p
+done
+refuses "analyze-load: a directory as a database" 1 "$work: is a directory" kick-analyze-load -D "$work" "$work/r.kick"
+refuses "render-table: a missing database says why" 1 "No such file" kick-render-table -D "$work/none.db"
 refuses "render-table: a missing database" 1 "unable to open" kick-render-table -D "$work/none.db"
 refuses "render-page: a folder without figures" 1 "$work/odd" kick-render-page -D "$work/r.db" "$work/odd" -o "$work/x.html"
 

@@ -44,7 +44,9 @@ try() {
 }
 
 # report NAME COUNT
+counted=0 lost=0
 report() {
+    counted=$((counted + $2)) lost=$((lost + wrong))
     if [ $wrong -eq 0 ] && [ $((refused + same)) -eq "$2" ] && [ "$2" -gt 0 ]; then
         echo "ok $1: $refused refused, $same the same"
     else
@@ -66,7 +68,11 @@ report "cut between frames" "$(wc -w <<<"$places")"
 for ((i = 0; i < 200; i++)); do
     try flip $(((RANDOM << 15 | RANDOM) % (8 * size)))
 done
+echo "# $counted cuts of a stream"
+counted=0
 report "200 bits flipped" 200
+echo "# $counted flips of a bit in a stream"
+echo "# $lost survivors"
 if ls -A "$work" | grep -q '\.tmp$'; then echo "not ok temporary files stay behind"; else echo "ok no temporary files"; fi
 
 # A damaged middle breaks what follows; what follows does not finish its file.

@@ -146,6 +146,17 @@ for t in factoid choice retrieval summary chat; do
         bash -c 'zstdcat "$1" | grep -q "^{\"summary\"" && cmp "$1" "$2"' _ "$work/e-j1 -B1.kick" "$work/e-j2 -B32.kick"
 done
 
+# A dense model that was asked with several seeds is compared with once a result.
+kick-ingest-model -q data/models/small -o "$work/small.kick"
+kick-prune-magnitude -q -s 0.4 "$work/small.kick" -o "$work/pruned.kick"
+for S in 1 2; do
+    for m in small pruned; do
+        kick-eval-factoid -q --temperature 1 -S $S -d "$work/e-factoid.kick" "$work/$m.kick" -o "$work/asked-$m-$S.kick"
+    done
+done
+check "several seeds of the dense model load" kick-analyze-load -q -D "$work/asked.db" "$work"/asked-*.kick
+check "and compare" kick-analyze-compare -q -D "$work/asked.db"
+
 need "$shared/real/datasets" "real data sets"
 real=$shared/real/datasets
 for s in dev:285 val:1531 test:14042; do

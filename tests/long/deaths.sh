@@ -8,14 +8,27 @@ awk 'BEGIN { for (i = 0; i < 40; i++) { for (j = 0; j < 64; j++) printf "%d ", (
 kick-ingest-text -f ids "$work/ids" -o "$work/ids.kick"
 mkdir "$work/out"
 
+# ends READ WRITE: a pipe without a name, its two ends open here under these numbers
+ends() {
+    mkfifo "$work/fifo"
+    eval "exec 30<>\"\$work/fifo\" $1<\"\$work/fifo\" $2>\"\$work/fifo\" 30>&-"
+    rm "$work/fifo"
+}
+alone() { # COMMAND…, which sees no ends but those it was given: a death closes its own
+    exec 31<&- 32>&- 33<&- 34>&- 35<&- 36>&-
+    exec "$@"
+}
 # pipe: four stages, their process numbers in $stage, what they say in $work/said.N
 pipe() {
-    rm -f "$work"/fifo.* "$work"/said.*
-    mkfifo "$work"/fifo.{1,2,3}
-    kick-ingest-model -q -j1 "$work/model" >"$work/fifo.1" 2>"$work/said.0" & stage[0]=$!
-    kick-prune-magnitude -q -j1 -s 0.5 <"$work/fifo.1" >"$work/fifo.2" 2>"$work/said.1" & stage[1]=$!
-    kick-quantize-rtn -q -j1 -b 4 <"$work/fifo.2" >"$work/fifo.3" 2>"$work/said.2" & stage[2]=$!
-    kick-eval-perplexity -q -j1 -d "$work/ids.kick" -o "$work/out/r.kick" <"$work/fifo.3" 2>"$work/said.3" & stage[3]=$!
+    rm -f "$work"/said.*
+    ends 31 32
+    ends 33 34
+    ends 35 36
+    alone kick-ingest-model -q -j1 "$work/model" >&32 2>"$work/said.0" & stage[0]=$!
+    alone kick-prune-magnitude -q -j1 -s 0.5 <&31 >&34 2>"$work/said.1" & stage[1]=$!
+    alone kick-quantize-rtn -q -j1 -b 4 <&33 >&36 2>"$work/said.2" & stage[2]=$!
+    alone kick-eval-perplexity -q -j1 -d "$work/ids.kick" -o "$work/out/r.kick" <&35 2>"$work/said.3" & stage[3]=$!
+    exec 31<&- 32>&- 33<&- 34>&- 35<&- 36>&-
 }
 
 start=$(date +%s%N)
@@ -56,6 +69,8 @@ deaths() {
         [ -z "$(ls -A "$work/out")" ] || { wrong=$((wrong + 1)); echo "    round $i: left $(ls -A "$work/out")"; }
         [ "$1" != STOP ] || { wrong=$((wrong + 1)); echo "    round $i: a pause was not survived"; }
     done >"$work/found"
+    echo "# $hit stages of a pipe ended by a signal, or stopped"
+    echo "# $wrong survivors"
     [ $wrong -eq 0 ] && [ $hit -gt 0 ] && echo "ok SIG$1: $hit of $rounds hit a running stage, $done pipes had their result all the same" ||
         { echo "not ok SIG$1: $wrong wrong of $hit"; cat "$work/found"; }
 }
@@ -69,6 +84,8 @@ for ((i = 0; i < rounds; i++)); do
     { [ $status -eq 1 ] && [ "$(wc -l <"$work/said")" -eq 1 ] && grep -q 'has gone' "$work/said"; } || [ $status -eq 0 ] ||
         { wrong=$((wrong + 1)); echo "    $status: $(cat "$work/said")"; }
 done
+echo "# $rounds readers that went away"
+echo "# $wrong survivors"
 [ $wrong -eq 0 ] && echo "ok $rounds readers that went away" || echo "not ok readers that went away: $wrong wrong"
 
 # Files that may not grow, and a file system that is full.
@@ -95,6 +112,8 @@ for ((i = 0; i < rounds; i++)); do
     limited "at most $limit KiB" "$work/small"
     ulimit -Sf unlimited
 done
+echo "# $refused full disks and files that may not grow"
+echo "# $wrong survivors"
 [ $wrong -eq 0 ] && [ $refused -gt 0 ] && echo "ok files of a limited size: $refused refused, $whole whole" || echo "not ok files of a limited size: $wrong wrong"
 if mount -t tmpfs -o size=$((size / 8 + 64))k tmpfs "$work/small" 2>/dev/null; then
     wrong=0 whole=0 refused=0
@@ -104,6 +123,8 @@ if mount -t tmpfs -o size=$((size / 8 + 64))k tmpfs "$work/small" 2>/dev/null; t
         limited "a disk of $limit KiB" "$work/small"
     done
     umount "$work/small"
+    echo "# $refused full disks and files that may not grow"
+    echo "# $wrong survivors"
     [ $wrong -eq 0 ] && [ $refused -gt 0 ] && echo "ok small disks: $refused refused, $whole whole" || echo "not ok small disks: $wrong wrong"
 else
     echo "skip small disks: mount is not allowed"

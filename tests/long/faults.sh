@@ -15,14 +15,14 @@ allocations() {
 threaded() { [[ $1 == *:threads ]] && tried "$@"; }
 
 # all NAME CALLBACK KIND,MODE…
-total=0
 all() {
     local name=$1 callback=$2
     sum=()
     shift 2
     for fault; do runs "$callback"; done >"$work/found"
-    total=$((total + ${sum[failed]:-0}))
-    local said="${sum[failed]:-0} failed: ${sum[refused]:-0} refused, $((sum[unharmed])) unharmed, $((sum[resumed])) resumed, $((sum[aborted])) ended by a library, ${sum[survivors]:-0} survivors"
+    local said="${sum[failed]:-0} tried: ${sum[refused]:-0} refused, $((sum[unharmed])) unharmed, $((sum[resumed])) resumed, $((sum[aborted])) ended by a library, ${sum[survivors]:-0} survivors"
+    echo "# ${sum[failed]:-0} $name"
+    echo "# ${sum[survivors]:-0} survivors"
     if [ "${sum[survivors]:-0}" -eq 0 ] && [ "${sum[failed]:-0}" -gt 0 ]; then
         echo "ok $name: $said"
     else
@@ -30,12 +30,11 @@ all() {
         cat "$work/found"
     fi
 }
-all "allocations" allocations memory,fail
-all "threads" threaded thread,fail
-all "writes" tried write,fail write,from
-all "reads" tried read,fail read,from
+all "allocations failed" allocations memory,fail
+all "threads failed" threaded thread,fail
+all "writes failed" tried write,fail write,from
+all "reads failed" tried read,fail read,from
 all "reads and writes by halves and interrupted" tried write,short read,short write,again read,again
-all "syncs, names, files opened, closed, reserved" tried sync,fail rename,fail open,fail close,fail space,fail
-all "killed before a write, a sync, a name" tried write,kill sync,kill rename,kill
-all "stopped and continued at writes and reads" tried write,stop read,stop
-echo "# $total calls failed, died or paused"
+all "syncs, names, openings, closings, reservations failed" tried sync,fail rename,fail open,fail close,fail space,fail
+all "kills before a write, a sync, a name" tried write,kill sync,kill rename,kill
+all "stops at writes and reads, continued" tried write,stop read,stop

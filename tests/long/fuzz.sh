@@ -29,7 +29,8 @@ fuzz() {
     mkdir -p "$work/corpus-$name" "$seeds"
     if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$work/" "$@" \
         "$work/corpus-$name" "$seeds" >"$work/log" 2>&1; then
-        echo "ok fuzz $name: $(grep -aoE 'Done [0-9]+ runs' "$work/log")"
+        echo "ok fuzz $name"
+        echo "# $(grep -aoE 'Done [0-9]+ runs' "$work/log" | grep -oE '[0-9]+') inputs fuzzed"
     else
         echo "not ok fuzz $name"
         grep -av '^kick-' "$work/log" | tail -40 | sed 's/^/    /'
@@ -56,6 +57,6 @@ standard_input() { # NAME SEEDS ARGUMENT…
     done
     case $2 in text:*) export KICK_FUZZ_TEXT=1 ;; *) unset KICK_FUZZ_TEXT ;; esac
     shift 2
-    KICK_FUZZ_ARGUMENTS="$*" fuzz "stdin-$name" "build/fuzz/tests/stdin-kick-$name" "$work/seeds/stdin-$name"
+    KICK_FUZZ_ARGUMENTS="$*" fuzz "stdin-$name" "build/fuzz/tests/stdin-kick-${name%%:*}" "$work/seeds/stdin-$name"
 }
 stdin_targets standard_input

@@ -27,4 +27,4 @@ for round in 1 2 3 4 5; do
     check "round $round: with the same results" cmp "$work/a" "$work/b"
     check "round $round: nothing is left over" test -z "$(find "$work/out" -name '*.tmp')"
 done
-echo "# $total kills"
+echo "# $total kills of a report"

@@ -8,7 +8,7 @@ frame() { # a frame as tests/fuzz/stream.c takes it: two bytes of length, conten
 
 seeds() {
     local dir=$1 t
-    mkdir -p "$dir"/{stream,tensor,safetensors,text_input,config,checkpoint,tokenizer,model,pickle,zip,gguf}
+    mkdir -p "$dir"/{stream,tensor,safetensors,text_input,config,checkpoint,tokenizer,model,pickle,zip,gguf,csv,harness,figure}
     "$KICK_BUILD/tests/make-model" "$dir/model" --hidden 8 --intermediate 16 --heads 2 --kv-heads 1 --vocab 8 --layers 1
     cp "$dir/model/config.json" "$dir/config/plain"
     for t in tests/data/models/*/config.json; do
@@ -66,5 +66,14 @@ seeds() {
         unzip -p "$t" '*/data.pkl' >"$dir/pickle/${t##*/}"
     done
     cp tests/data/gguf/*.gguf "$dir/gguf"
+    printf 'Is ""it""?,"a, ""b""\nc",no,"",None,C\r\n\nx,y\n' >"$dir/csv/quoted"
+    printf 'a\tb "c"\t\n' >"$dir/csv/tabs"
+    printf '%s' '{"results":{"arc":{"alias":"arc","acc,none":0.5,"acc_stderr,none":0.1,"exact_match,strict-match":0.25}},"versions":{"arc":1},"n-shot":{"arc":5},"n-samples":{"arc":{"effective":4}},"config":{"model":"hf","model_args":"pretrained=a"},"model_name":"a"}' >"$dir/harness/new"
+    printf '%s' '{"results":{"boolq":{"acc":0.5,"acc_stderr":"N/A"}},"versions":{"boolq":1},"config":{"model":"hf"}}' >"$dir/harness/old"
+    for t in reports/*/figure.json; do
+        cp "$t" "$dir/figure/$(basename "${t%/*}")"
+    done
+    printf '%s' '{"title":"T","kind":"lines","y":{"column":"y","low":"low","high":"high","label":"Y"},"series":{"column":"series","order":["b","a"]},"panels":[{"title":"P","x":{"column":"x","scale":"log"},"where":{"column":"panel","equals":"p"}},{"title":"Q","x":{"column":"series","type":"category"},"where":{"column":"panel","equals":["q"]}}],"columns":[{"name":"y","label":"Y","decimals":2}]}' >"$dir/figure/lines"
+    printf '%s' '{"title":"T","kind":"table","table":{"rows":["x"],"columns":"series","value":"y","low":"low","high":"high"}}' >"$dir/figure/table"
     rm -rf "$dir/model" "$dir/m.kick"
 }

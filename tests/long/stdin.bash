@@ -21,6 +21,8 @@ stdin_targets() {
     "$go" judge-overlap summary.kick -q -j1 -m "$f/m.kick" -d "$f/cnn.kick"
     "$go" judge-request summary.kick -q -d "$f/cnn.kick"
     "$go" judge-verdict summary.kick -q --answers "$f/verdicts.jsonl"
+    "$go" judge-verdict:answers text:verdicts.jsonl -q --answers - "$f/summary.kick"
+    "$go" export-gguf m.kick -q -j1 -o "$work/fuzzed.gguf"
     "$go" analyze-load "ppl-m.kick choice-m.kick summary.kick" -q -D :memory:
     "$go" stream-show m.kick -q -j1
     "$go" stream-check m.kick -q -j1

@@ -4,6 +4,7 @@
 #include "gguf_model.h"
 #include "gguf_pack.h"
 #include "tokenizer.h"
+#include "tokenizer_convert.h"
 
 static void test_block_types(void **state)
 {
@@ -109,21 +110,13 @@ static void test_malformed(void **state)
     assert_true(seen > 20);
 }
 
-/* A vocabulary of llama.cpp, and texts with the ids that belong to them. */
-static void check_vocabulary(const char *name)
+/* The texts of llama.cpp's tests of a vocabulary, and the ids that belong to them. */
+static void check_texts(const char *name, const struct tokenizer *t)
 {
     char path[300], *texts, *ids, *rest, *line;
-    const char *kind, *separator = "\n__ggml_vocab_test__\n";
-    struct gguf *g;
-    struct tokenizer *t;
-    struct buffer bytes = {0}, settings = {0};
+    const char *separator = "\n__ggml_vocab_test__\n";
     size_t n, k, texts_seen = 0;
     struct error e;
-    snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf", name);
-    assert_done(gguf_open(&g, shared_path(path), &e), e);
-    assert_done(gguf_tokenizer(g, &kind, &bytes, &settings, &e), e);
-    assert_non_null(kind);
-    assert_done(tokenizer_new(&t, kind, bytes.data, bytes.length, (char *)settings.data, &e), e);
     snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf.inp", name);
     assert_done(file_read(shared_path(path), 1 << 20, &texts, &n, &e), e);
     snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf.out", name);
@@ -154,10 +147,44 @@ static void check_vocabulary(const char *name)
     assert_true(texts_seen > 30);
     free(texts);
     free(ids);
+}
+
+static void check_vocabulary(const char *name)
+{
+    char path[300];
+    const char *kind;
+    struct gguf *g;
+    struct tokenizer *t;
+    struct buffer bytes = {0}, settings = {0};
+    struct error e;
+    snprintf(path, sizeof path, "real/tokenizers/llama.cpp-vocab/ggml-vocab-%s.gguf", name);
+    assert_done(gguf_open(&g, shared_path(path), &e), e);
+    assert_done(gguf_tokenizer(g, &kind, &bytes, &settings, &e), e);
+    assert_non_null(kind);
+    assert_done(tokenizer_new(&t, kind, bytes.data, bytes.length, (char *)settings.data, &e), e);
+    check_texts(name, t);
     tokenizer_free(t);
     buffer_free(&bytes);
     buffer_free(&settings);
     gguf_close(g);
+}
+
+/* Llama 3's, which is there as its maker's file. */
+static void check_llama3(void)
+{
+    char *text;
+    size_t n;
+    struct buffer json = {0};
+    struct tokenizer *t;
+    struct error e;
+    const char *path = shared_path("real/tokenizers/llama3/tokenizer.model");
+    assert_done(file_read(path, 1 << 24, &text, &n, &e), e);
+    assert_done(tokenizer_from_tiktoken(text, n, NULL, &json, &e), e);
+    assert_done(tokenizer_new(&t, "tokenizer.json", json.data, json.length, NULL, &e), e);
+    check_texts("llama-bpe", t);
+    tokenizer_free(t);
+    buffer_free(&json);
+    free(text);
 }
 
 static void test_vocabularies(void **state)
@@ -170,6 +197,7 @@ static void test_vocabularies(void **state)
     check_vocabulary("gpt-2");
     check_vocabulary("falcon");
     check_vocabulary("deepseek-llm");
+    check_llama3();
 }
 
 /* Files of our own: config, names, vocabulary. */

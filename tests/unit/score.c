@@ -285,8 +285,8 @@ static void coverage(void **unused)
     (void)unused;
     enum { N = 500, TRIALS = 4000, DRAWS = 1000, KINDS = 3 };
     static const double mean[KINDS] = {-0.05, 0.3, 1};
-    uint32_t *index = statistics_draws(N, DRAWS, random_key_new(1, "bootstrap"), &e);
-    assert_non_null(index);
+    struct draws d;
+    assert_int_equal(draws_new(&d, N, DRAWS, random_key_new(1, "bootstrap"), &e), 0);
     for (size_t kind = 0; kind < KINDS; kind++) {
         const struct random_key data = random_key_new(kind, "test data");
         double x[N];
@@ -299,14 +299,13 @@ static void coverage(void **unused)
                        : kind == 1 ? u < 0.3
                                    : -log(1 - u);
             }
-            assert_int_equal(
-                statistics_bootstrap_drawn(x, 1, N, index, DRAWS, 0.95, data, &b, &e), 0);
+            assert_int_equal(draws_bootstrap(&d, x, 1, 0.95, data, &b, &e), 0);
             inside += b.interval.low <= mean[kind] && b.interval.high >= mean[kind];
         }
         print_message("coverage %.2f %%\n", 100.0 * inside / TRIALS);
         assert_in_range(inside, TRIALS * 94 / 100, TRIALS * 96 / 100);
     }
-    free(index);
+    draws_free(&d);
 }
 
 /* Rows of one number each: only drawing them spreads. Equal rows: as one of them. */
@@ -317,21 +316,24 @@ static void seeds(void **unused)
     const struct random_key key = random_key_new(3, "seeds");
     double x[3 * N];
     struct bootstrap b, one;
-    uint32_t *index = statistics_draws(N, DRAWS, random_key_new(4, "items"), &e);
-    assert_non_null(index);
+    struct draws d;
+    assert_int_equal(draws_new(&d, N, DRAWS, random_key_new(4, "items"), &e), 0);
     for (size_t i = 0; i < 3 * N; i++)
         x[i] = (double)(i / N);
-    assert_int_equal(statistics_bootstrap_drawn(x, 3, N, index, DRAWS, 0.95, key, &b, &e), 0);
+    assert_int_equal(draws_bootstrap(&d, x, 3, 0.95, key, &b, &e), 0);
     assert_true(fabs(b.mean - 1) < 1e-12);
     assert_true(fabs(b.deviation - sqrt(2.0 / 9)) < 0.005); /* of three draws of 0, 1, 2 */
     assert_true(b.interval.low == 0 && b.interval.high == 2);  /* 1 / 27 each */
     for (size_t i = 0; i < 3 * N; i++)
         x[i] = (double)(i % N % 7);
-    assert_int_equal(statistics_bootstrap_drawn(x, 3, N, index, DRAWS, 0.95, key, &b, &e), 0);
-    assert_int_equal(statistics_bootstrap_drawn(x, 1, N, index, DRAWS, 0.95, key, &one, &e), 0);
+    assert_int_equal(draws_bootstrap(&d, x, 3, 0.95, key, &b, &e), 0);
+    assert_int_equal(draws_bootstrap(&d, x, 1, 0.95, key, &one, &e), 0);
     assert_true(fabs(b.interval.low - one.interval.low) < 1e-12);
     assert_true(fabs(b.interval.high - one.interval.high) < 1e-12);
-    free(index);
+    /* The draws are those of statistics_bootstrap(): of integers the sums are exact. */
+    assert_int_equal(statistics_bootstrap(x, N, DRAWS, 0.95, random_key_new(4, "items"), &b, &e), 0);
+    assert_memory_equal(&b, &one, sizeof b);
+    draws_free(&d);
 }
 
 static void pair(const json_t *o, const char *key, struct interval got)

@@ -5,7 +5,7 @@ Each NAME/ holds config.json, model.safetensors and golden.json: three sequences
 negative log-likelihood of each token after the first, and a greedy run, by transformers (eager
 attention, float32, one thread). Weights are rounded to the stored type first. Needs torch,
 transformers, safetensors and numpy; the files themselves were made with torch 2.9.1 and
-transformers 5.23.0, those of Gemma, Phi, Falcon and
+transformers 5.23.0, those of Gemma, Phi, Falcon, StarCoder 2 and
 Qwen's mixtures with 5.24.0.
 
   make-models.py FOLDER [NAME ...]
@@ -112,6 +112,7 @@ MODELS = {
                                    shared_expert_intermediate_size=14), "bfloat16", "4", {}),
     "qwen3_moe_v5": ("Qwen3Moe", base(num_experts=5, num_experts_per_tok=2, moe_intermediate_size=10,
                                       head_dim=8, norm_topk_prob=True, experts_implementation="eager"), "bfloat16", "5", {}),
+    "starcoder2_v5": ("Starcoder2", base(sliding_window=15), "bfloat16", "5", {}),
     "neox_v5": ("GPTNeoX", plain(hidden_act="gelu_fast", num_attention_heads=3, tie_word_embeddings=True,
                                  rope_parameters={"rope_type": "linear", "factor": 2.0,
                                                   "rope_theta": 5000.0,
