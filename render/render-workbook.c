@@ -93,9 +93,15 @@ static char *summary_sql(struct book *b, sqlite3 *db, struct table *t)
 {
     static const char measures[] =
         "SELECT DISTINCT r.task, r.data_name, r.mode, r.judge, r.data_digest, r.definition,"
-        " CASE WHEN r.task = 'perplexity' THEN 'perplexity' ELSE 'strict' END AS metric "
-        "FROM result AS r ORDER BY r.task <> 'perplexity', r.task, r.data_name, r.mode, r.judge,"
-        " r.data_digest, r.definition";
+        " CASE r.task WHEN 'perplexity' THEN 'perplexity' WHEN 'divergence' THEN 'kl' WHEN 'summary' THEN 'consistency'"
+        "  WHEN 'chat' THEN CASE r.judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END ELSE 'strict' END AS metric,"
+        " r.task || ': ' || r.data_name || coalesce(', ' || r.mode, '') ||"
+        "  coalesce(', ' || json_extract(r.definition, '$.shots') || ' shots', '') ||"
+        "  coalesce(', ' || CASE r.task WHEN 'summary' THEN 'consistency' WHEN 'chat' THEN"
+        "   CASE r.judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END END || ' by ' || r.judge, '') AS label "
+        "FROM result AS r WHERE r.judge IS NOT NULL OR r.task NOT IN ('summary', 'chat') "
+        "ORDER BY r.task <> 'perplexity', r.task, r.data_name, r.mode, r.judge,"
+        " json_extract(r.definition, '$.shots'), r.data_digest, r.definition";
     if (query_run(t, db, measures, "the measures", b->e))
         return NULL;
     sqlite3_str *sql = sqlite3_str_new(db);
@@ -104,19 +110,16 @@ static char *summary_sql(struct book *b, sqlite3 *db, struct table *t)
              " v.bits, v.group_columns, v.achieved_percent, v.bits_per_weight, v.stored_megabytes,"
              " 100 * v.share_of_dense_bytes AS share_percent");
     for (size_t r = 0; r < t->rows; r++) {
-        const char *part[7];
-        for (size_t i = 0; i < 7; i++)
+        const char *part[8];
+        for (size_t i = 0; i < 8; i++)
             part[i] = table_cell(t, r, i)->text;
         char name[200];
-        snprintf(name, sizeof name, "%.80s: %.80s%s%.20s", part[0], part[1], part[2] ? ", " : "",
-                 part[2] ? part[2] : "");
+        snprintf(name, sizeof name, "%.180s", part[7]);
         size_t same = 0;
         for (size_t q = 0; q < r; q++)
-            same += !strcmp(part[0], table_cell(t, q, 0)->text) &&
-                    !strcmp(part[1], table_cell(t, q, 1)->text) &&
-                    !cell_differ(table_cell(t, r, 2), table_cell(t, q, 2));
+            same += !strcmp(part[7], table_cell(t, q, 7)->text);
         if (same)
-            snprintf(name + strlen(name), 20, " (%zu)", same + 1);
+            snprintf(name + strlen(name), sizeof name - strlen(name), " (%zu)", same + 1);
         sqlite3_str_appendf(
             sql,
             ", (SELECT m.value FROM result AS r JOIN metric AS m ON m.result_id = r.id"
@@ -159,16 +162,17 @@ static int sheet_summary(struct book *b, sqlite3 *db)
         goto out;
     size_t first = table_find(&t, "share_percent") + 1;
     for (size_t i = 0; i < measures.rows && t.rows; i++) {
-        bool perplexity = !strcmp(table_cell(&measures, i, 0)->text, "perplexity");
+        const char *task = table_cell(&measures, i, 0)->text;
+        bool perplexity = !strcmp(task, "perplexity"), less = perplexity || !strcmp(task, "divergence");
         lxw_conditional_format colors = {
             .type = LXW_CONDITIONAL_3_COLOR_SCALE,
             .min_rule_type = LXW_CONDITIONAL_RULE_TYPE_MINIMUM,
             .mid_rule_type = LXW_CONDITIONAL_RULE_TYPE_PERCENTILE,
             .max_rule_type = LXW_CONDITIONAL_RULE_TYPE_MAXIMUM,
             .mid_value = 60,
-            .min_color = perplexity ? 0xffffff : 0xf4b183,
+            .min_color = less ? 0xffffff : 0xf4b183,
             .mid_color = 0xfdf2e0,
-            .max_color = perplexity ? 0xf4b183 : 0xffffff,
+            .max_color = less ? 0xf4b183 : 0xffffff,
         };
         book_note(b, worksheet_conditional_format_range(s, 3, book_col(first + i),
                                                         book_row(2 + t.rows), book_col(first + i),
@@ -183,7 +187,12 @@ static int sheet_summary(struct book *b, sqlite3 *db)
                 b->entry[k].description =
                     strdup(perplexity ? "Perplexity per token on this text; lower is better. How it "
                                         "is defined: see the sheet Results"
-                                      : "Score by the dataset's own rule, 0 to 1; higher is better");
+                           : less ? "Mean KL divergence of the dense model's next-token distributions from the "
+                                    "variant's, in nats a token; lower is better"
+                           : table_cell(&measures, i, 3)->type == CELL_TEXT
+                               ? "Mean score of a judge: overlap, the automatic one, from 0 to 1; an LLM from 1 to 10; "
+                                 "higher is better"
+                               : "Score by the dataset's own rule, 0 to 1; higher is better");
                 if (!b->entry[k].description)
                     goto out;
             }
@@ -230,7 +239,7 @@ static int sheet_claims(struct book *b, sqlite3 *db, bool *there)
         book_note(b, worksheet_set_column(s, 0, 0, 14, NULL));
         book_note(b, worksheet_set_column(s, 1, 1, README_WIDTH, NULL));
         for (size_t r = 0; r < t.rows; r++)
-            book_wrapped(b, s, 3 + r, 1, table_cell(&t, r, 1)->text, README_WIDTH);
+            book_wrapped(b, s, 3 + r, 1, table_cell(&t, r, 1)->text, README_WIDTH + README_WIDTH / 4);
         for (size_t i = 0; i < sizeof colors / sizeof *colors; i++) {
             lxw_format *f = workbook_add_format(b->w);
             format_set_font_color(f, colors[i].color);
@@ -375,9 +384,9 @@ static void series_add(struct sheet *at, lxw_chart *chart, const char *name, siz
     }
     lxw_chart_fill fill = {.color = style.color};
     lxw_chart_line rim = {.color = style.color};
-    chart_series_set_marker_type(
-        s, look == LOOK_VALUE ? marker_of(style.shape) : LXW_CHART_MARKER_SHORT_DASH);
-    chart_series_set_marker_size(s, look == LOOK_VALUE ? 6 : 5);
+    /* A dash would suit the ends of intervals, but libxlsxwriter gives it a name that the format lacks. */
+    chart_series_set_marker_type(s, look == LOOK_VALUE ? marker_of(style.shape) : LXW_CHART_MARKER_PLUS);
+    chart_series_set_marker_size(s, look == LOOK_VALUE ? 6 : 4);
     chart_series_set_marker_fill(s, &fill);
     chart_series_set_marker_line(s, &rim);
 }

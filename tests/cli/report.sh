@@ -25,6 +25,18 @@ report "$work/one" -j1 >/dev/null 2>&1
 dump "$work/out" >"$work/a"
 dump "$work/one" >"$work/b"
 check "-j1 and -j2 give the same records" cmp "$work/a" "$work/b"
+# Every file of a report but for times and paths, and the database as text.
+digests() {
+    (cd "$1" && find . -type f ! -path './stamps/*' ! -name '*.source' ! -name '*.list' ! -name '*.db' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+    command -v sqlite3 >/dev/null && sqlite3 "$1/report.db" .dump
+}
+digests "$work/out" >"$work/a"
+digests "$work/one" >"$work/b"
+check "and every file of the report the same bytes" cmp "$work/a" "$work/b"
+check "of which there are many" test "$(wc -l <"$work/a")" -gt 200
+KICK_CPU=scalar report "$work/scalar" >/dev/null 2>&1
+digests "$work/scalar" >"$work/b"
+check "and so does KICK_CPU=scalar" cmp "$work/a" "$work/b"
 
 # A figure of one's own: three files outside the sources, in every format, on the page and in the workbook.
 mkdir -p "$work/figures/mine"

@@ -27,6 +27,9 @@ for name in sorted(parts):
     if not re.fullmatch(r"xl/charts/chart\d+\.xml", name):
         continue
     charts += 1
+    for s in parts[name].iter(CHART + "symbol"):
+        if s.get("val") not in "auto circle dash diamond dot none picture plus square star triangle x".split():
+            print(name, "has the marker", s.get("val"), "which the format lacks")
     series = list(parts[name].iter(CHART + "ser"))
     if not series:
         print(name, "has no series")
@@ -40,9 +43,9 @@ for name in sorted(parts):
                 if not there or (kind in ("yVal", "val") and not any(v is not None for v in there)):
                     print(name, kind, f.text, "holds nothing")
 if len(sys.argv) > 2:
-    there = {v for v in sheets[sys.argv[2]].values() if v is not None}
+    there = {f"{v:.12g}" for v in sheets[sys.argv[2]].values() if v is not None}
     for row in csv.reader(open(sys.argv[3], encoding="utf-8")):
         for v in row:
-            if re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?", v) and float(v) not in there:
+            if re.fullmatch(r"-?[0-9.]+(e[-+]?[0-9]+)?", v) and f"{float(v):.12g}" not in there:
                 print(sys.argv[2], "lacks", v)
 print(charts, "charts,", ranges, "ranges,", len(sheets), "sheets")
