@@ -39,7 +39,7 @@ enum {
     BATCH = 512,
     WEIGHTS = 9,
     FEW = 8, /* new tokens of the shorter and of the longer run */
-    MANY = 136,
+    MANY = 264,
     TOGETHER = 64, /* prompts side by side, and their new tokens: */
     TOGETHER_FEW = 4,
     TOGETHER_MANY = 16,
@@ -597,19 +597,19 @@ static int add_dense(struct bench *b, const char *path, const char *name, const 
     if (longer) {
         if (text_work(model, longer, &more, e))
             return -1;
-        m = add(b, "perplexity, longer windows", "kick", name, LIMIT_FMA, more, run_perplexity);
+        m = add(b, "longer windows", "kick", name, LIMIT_FMA, more, run_perplexity);
         m->text = longer;
         m->bar.must = 0.75;
     }
     const double weights = (double)model_parameters(model, true) +
                            (double)model->vocab * (double)model->hidden;
-    m = add(b, "64 prompts together", "kick", name, LIMIT_FMA, 2 * weights, run_decode);
+    m = add(b, "64 prompts", "kick", name, LIMIT_FMA, 2 * weights, run_decode);
     m->together = true;
     m->bar.must = 0.6;
     for (int k = 0; b->two && k < 4; k++) {
-        static const char *const name_of[] = {"perplexity, two threads", "decoding, two threads",
-                                              "perplexity, two threads, a core taken",
-                                              "decoding, two threads, a core taken"};
+        static const char *const name_of[] = {"two threads: perplexity", "two threads: decoding",
+                                              "core taken: perplexity",
+                                              "core taken: decoding"};
         static const double must[] = {1.8, 0.75, 0.9, 0.7};
         const bool one = k % 2;
         m = add(b, name_of[k], "kick", name, one ? LIMIT_READ_TWO : LIMIT_FMA,
@@ -780,7 +780,7 @@ static int put_row(struct bench *b, const struct measure *m, const double number
                              (int)rounds, "maxrss_kib", (json_int_t)m->kilobytes);
     static const char *const key[] = {"rate",     "of_limit",   "of_limit_low", "of_limit_high",
                                       "to_first", "to_first_low", "to_first_high",
-                                      "bytes",    "reached",     "bar"};
+                                      "reads",    "reached",     "bar"};
     int result = json ? 0 : error_set(e, "no memory for a record");
     if (bar_of && !result)
         result = json_set(json, "bar_of", json_string(bar_of), e);
