@@ -379,10 +379,10 @@ bench: programs $(BUILD)/tests/make-model
 	    for t in f16 q4_0; do kick export-gguf -q --type $$t bf16.kick -o $$t.gguf; done; kick quantize-rtn -q -b 4 bf16.kick -o int4.kick; }
 	@rm -f $(BENCH)/bench.db; kick bench -o $(BENCH)/bench.kick -D $(BENCH)/bench.db -d $(BENCH)/text.kick --longer $(BENCH)/longer.kick \
 	    --prompts $(BENCH)/prompts.kick -m $(BENCH)/model --gguf $(BENCH) --python $(PYTHON) $(BENCH_FLAGS) $(BENCH_MODELS) | tee $(BENCH)/bench.txt
-	@for f in products programs; do for s in svg pdf; do kick render-chart -q -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; \
+	@for f in bars products programs; do for s in svg pdf; do kick render-chart -q -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; \
 	    for s in csv md; do kick render-table -q -f $$s -D $(BENCH)/bench.db reports/bench/$$f -o $(BENCH)/$$f.$$s; done; done
-	@kick render-workbook -q -D $(BENCH)/bench.db reports/bench/products reports/bench/programs -o $(BENCH)/bench.xlsx
-	@echo "The bench is in $(BENCH): bench.txt, bench.xlsx, bench.db, bench.kick, and products and programs as svg, pdf, csv and md."
+	@kick render-workbook -q -D $(BENCH)/bench.db reports/bench/bars reports/bench/products reports/bench/programs -o $(BENCH)/bench.xlsx
+	@echo "The bench is in $(BENCH): bench.txt, bench.xlsx, bench.db, bench.kick, and bars, products and programs as svg, pdf, csv and md."
 
 # ---- installing and the rest -----------------------------------------------------------------------
 # Names of pages: kick-prune-wanda.1, kick-stream.5, but kick.1.

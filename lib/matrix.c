@@ -146,8 +146,8 @@ static void tile_blocks(const struct product *c, size_t first_panel, size_t last
     const size_t cols = m->cols, size = m->type == PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
     const bool bitmap = m->layout == LAYOUT_BITMAP;
     const size_t together = rows < VERY_FEW || bitmap ? PANEL_BLOCK : c->k->together;
-    const size_t most = K_BLOCK / together;
-    float block[K_BLOCK * PANEL];
+    const size_t most = bitmap ? K_BLOCK : K_BLOCK / together;
+    float block[PANEL_BLOCK * K_BLOCK * PANEL];
     for (size_t p = first_panel; p < last_panel; p += together) {
         const size_t n = last_panel - p < together ? last_panel - p : together;
         const char *panel = (const char *)m->panel + p * cols * PANEL * size;

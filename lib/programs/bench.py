@@ -10,7 +10,7 @@ import time
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
 who, task, kind, what = sys.argv[1:]
-BATCH, WINDOWS, WINDOW, FEW, MANY = 512, 8, 512, 8, 72
+BATCH, WINDOWS, WINDOW, FEW, MANY = 512, 8, 512, 8, 136
 
 
 def rate(run, seconds):

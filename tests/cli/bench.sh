@@ -16,7 +16,7 @@ else
     echo "not ok bench measures products: $kicks of 18, $out of 4 left out"
 fi
 if kick stream-check -q "$work/bench.kick"; then echo "ok bench stream is whole"; else echo "not ok bench stream is whole"; fi
-for figure in products programs; do
+for figure in bars products programs; do
     if kick render-table -q -f csv -D "$work/bench.db" reports/bench/$figure -o "$work/$figure.csv"; then
         echo "ok table of $figure"
     else
@@ -25,6 +25,13 @@ for figure in products programs; do
 done
 rows=$(grep -c '^product' "$work/products.csv")
 if [ "$rows" = 24 ]; then echo "ok a row a case"; else echo "not ok a row a case: $rows of 24"; fi
+# Bars: both products of 512 rows against OpenBLAS where it is there, three of one row against dense ones.
+bars=$(grep -c '^product' "$work/bars.csv") said=$(grep -c 'must be .*: \(reached\|MISSED\)$' "$work/said")
+if [ "$bars" = "$said" ] && { [ "$bars" = 5 ] || { [ "$bars" = 3 ] && grep -q 'libopenblas' "$work/said"; }; }; then
+    echo "ok $bars bars and what was reached"
+else
+    echo "not ok bars: $bars in the table, $said said"
+fi
 kick bench -n 1 -l 128 -D "$work/bench.db" >"$work/said" 2>"$work/error"
 if [ $? = 1 ] && grep -q 'is there already' "$work/error"; then echo "ok no database is overwritten"; else echo "not ok no database is overwritten"; fi
 kick bench -n 1 "$work/no.kick" >"$work/said" 2>"$work/error"
