@@ -377,7 +377,7 @@ static int run_pruning(struct bench *b, struct measure *m, double *rate, struct 
     if (hessian_add(&h, b->kernels, NULL, 2 * n, x, panel_size(n), e))
         goto out;
     const double start = timings_now();
-    if (factor_take(&f, &h, NULL, 0.01, FACTOR_AUTO, b->kernels, NULL, e))
+    if (factor_take(&f, &h, NULL, &(struct factor_options){.damping = 0.01}, b->kernels, NULL, e))
         goto out;
     struct sweep s = {.kernels = b->kernels, .factor = &f, .w = w, .rows = n, .cols = n, .block = 128,
                       .sparsity = 0.5};
