@@ -1,6 +1,14 @@
 /* The inner loops of the column sweep (sweep.c), for vectors of WIDTH floats: included by
  * sweep_scalar.c, sweep_avx2.c and sweep_avx512.c, which define WIDTH and LEVEL. Only elementwise
  * operations, each rounded once, so that all levels give the same bits. */
+#ifndef KICK_SWEEP_LANES_H
+#define KICK_SWEEP_LANES_H
+
+#ifndef WIDTH /* read alone, by an editor or a checker */
+#define WIDTH 4
+#define LEVEL sweep_alone
+#endif
+
 #include <math.h>
 #include <string.h>
 
@@ -229,3 +237,5 @@ static void saliencies(const float *w, const float *square, size_t n, uint32_t *
 }
 
 const struct sweep_kernels LEVEL = {sweep_block, skip_product, saliencies};
+
+#endif
