@@ -99,7 +99,9 @@ SHIM(shim_mask_expand_epi16, uint16_t, __mmask32, 32)
 #define _mm512_cvtepu8_epi32 shim_cvtepu8_epi32
 #define _mm512_permutevar_ps shim_permutevar_ps
 #define _mm512_cvtps_epi32 shim_cvtps_epi32
+#undef _mm512_srai_epi32
 #define _mm512_srai_epi32(v, n) ((n) == 1 ? shim_halve_epi32(v) : (v)) /* the one shift in use */
+#undef _mm512_extractf32x8_ps
 #define _mm512_extractf32x8_ps(v, half) shim_upper_ps(v) /* the one half in use */
 #define _mm512_mask_loadu_ps shim_mask_loadu_ps
 #define _mm512_maskz_loadu_ps(mask, from) shim_mask_loadu_ps(_mm512_setzero_ps(), mask, from)
