@@ -8,6 +8,7 @@
 
 #include "matrix.h"
 #include "memory.h"
+#include "transpose.h"
 
 enum {
     TILE = 96,     /* rows and columns of a tile: a multiple of the kernels' six and of a panel */
@@ -68,31 +69,13 @@ struct adding {
     size_t ldt;
 };
 
-/* A panel of x, its columns as rows, in squares of four. */
+/* A panel of x, its columns as rows; those beyond n are zeros. */
 static void turn_panel(const struct adding *a, size_t p, float *to)
 {
-    typedef float quad __attribute__((vector_size(16)));
-    const size_t n = a->h->n - p * PANEL < PANEL ? a->h->n - p * PANEL : PANEL;
-    size_t t = 0;
-    for (; n == PANEL && t + 4 <= a->rows; t += 4)
-        for (size_t j = 0; j < PANEL; j += 4) {
-            quad x[4], y[4];
-            for (size_t i = 0; i < 4; i++)
-                memcpy(&x[i], a->x + (t + i) * a->ldx + p * PANEL + j, sizeof x[i]);
-            for (int i = 0; i < 4; i += 2) {
-                y[i] = __builtin_shufflevector(x[i], x[i + 1], 0, 4, 1, 5);
-                y[i + 1] = __builtin_shufflevector(x[i], x[i + 1], 2, 6, 3, 7);
-            }
-            x[0] = __builtin_shufflevector(y[0], y[2], 0, 1, 4, 5);
-            x[1] = __builtin_shufflevector(y[0], y[2], 2, 3, 6, 7);
-            x[2] = __builtin_shufflevector(y[1], y[3], 0, 1, 4, 5);
-            x[3] = __builtin_shufflevector(y[1], y[3], 2, 3, 6, 7);
-            for (size_t i = 0; i < 4; i++)
-                memcpy(to + (j + i) * a->ldt + t, &x[i], sizeof x[i]);
-        }
-    for (; t < a->rows; t++)
-        for (size_t j = 0; j < PANEL; j++)
-            to[j * a->ldt + t] = j < n ? a->x[t * a->ldx + p * PANEL + j] : 0;
+    const size_t left = a->h->n - p * PANEL, n = left < PANEL ? left : PANEL;
+    transpose_floats(a->rows, n, a->x + p * PANEL, a->ldx, to, a->ldt);
+    for (size_t j = n; j < PANEL; j++)
+        memset(to + j * a->ldt, 0, a->rows * sizeof *to);
 }
 
 /* A tile; one on the diagonal is done in strips, each as far as it has to be. turned: its rows. */

@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "quantize.h"
 #include "sweep_kernel.h"
+#include "transpose.h"
 
 enum {
     TILE = 192, /* rows whose part of a block is updated together */
@@ -176,32 +177,6 @@ static float find_threshold(struct state *t)
 /* ---- the sweep over a block --------------------------------------------------------------------
  */
 
-/* y (cols, rows) = x (rows, cols) transposed, in squares of four. */
-static void transpose(size_t rows, size_t cols, const float *x, size_t ldx, float *y, size_t ldy)
-{
-    typedef float quad __attribute__((vector_size(16)));
-    const size_t square_rows = rows - rows % 4, square_cols = cols - cols % 4;
-    for (size_t r = 0; r < square_rows; r += 4)
-        for (size_t c = 0; c < square_cols; c += 4) {
-            quad a[4], b[4];
-            for (size_t i = 0; i < 4; i++)
-                memcpy(&a[i], x + (r + i) * ldx + c, sizeof a[i]);
-            for (int i = 0; i < 4; i += 2) {
-                b[i] = __builtin_shufflevector(a[i], a[i + 1], 0, 4, 1, 5);
-                b[i + 1] = __builtin_shufflevector(a[i], a[i + 1], 2, 6, 3, 7);
-            }
-            a[0] = __builtin_shufflevector(b[0], b[2], 0, 1, 4, 5);
-            a[1] = __builtin_shufflevector(b[0], b[2], 2, 3, 6, 7);
-            a[2] = __builtin_shufflevector(b[1], b[3], 0, 1, 4, 5);
-            a[3] = __builtin_shufflevector(b[1], b[3], 2, 3, 6, 7);
-            for (size_t i = 0; i < 4; i++)
-                memcpy(y + (c + i) * ldy + r, &a[i], sizeof a[i]);
-        }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = r < square_rows ? square_cols : 0; c < cols; c++)
-            y[c * ldy + r] = x[r * ldx + c];
-}
-
 /* out[l * ld + c] = codes[c * LANES + l] for rows l and columns c, in squares of 16: four times the first
  * half is interleaved with the second. */
 static void turn_codes(const uint8_t *codes, size_t rows, size_t cols, uint8_t *out, size_t ld)
@@ -325,17 +300,17 @@ static void sweep_group(void *context, size_t i, long thread)
                                  .codes = (uint8_t *)(b + 4 * part)};
     if (rows < LANES)
         memset(b, 0, 2 * part * sizeof *b);
-    transpose(rows, n, w, t->ld, r.w, LANES);
+    transpose_floats(rows, n, w, t->ld, r.w, LANES);
     if (t->block.direct)
-        transpose(rows, n, err, t->ld, r.err, LANES);
+        transpose_floats(rows, n, err, t->ld, r.err, LANES);
     if (s->bits) {
         if (!s->grid_of && s->group < s->cols)
             find_grids(t, row, rows, thread);
         spread_grids(t, row, rows, scale, zero);
     }
     t->kernels->block(&t->block, &r);
-    transpose(n, rows, r.w, LANES, w, t->ld);
-    transpose(n, rows, r.err, LANES, err, t->ld);
+    transpose_floats(n, rows, r.w, LANES, w, t->ld);
+    transpose_floats(n, rows, r.err, LANES, err, t->ld);
     if (s->bits)
         turn_codes(r.codes, rows, n, s->codes + row * s->cols + t->first, s->cols);
 }
