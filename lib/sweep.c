@@ -68,6 +68,12 @@ static const struct sweep_kernels *kernels_for(enum cpu_level level)
     return &sweep_scalar;
 }
 
+/* Grids come from the weights, group by group on the way. */
+static bool finds_grids(const struct sweep *s)
+{
+    return s->bits && !s->grid_of && s->group < s->cols;
+}
+
 /* ---- what earlier columns do to a block --------------------------------------------------------
  */
 
@@ -304,7 +310,7 @@ static void sweep_group(void *context, size_t i, long thread)
     if (t->block.direct)
         transpose_floats(rows, n, err, t->ld, r.err, LANES);
     if (s->bits) {
-        if (!s->grid_of && s->group < s->cols)
+        if (finds_grids(s))
             find_grids(t, row, rows, thread);
         spread_grids(t, row, rows, scale, zero);
     }
@@ -335,7 +341,7 @@ static void run_block(struct state *t)
 {
     struct sweep *s = t->s;
     t->ready = t->last;
-    if (s->bits && !s->grid_of && s->group < s->cols) {
+    if (finds_grids(s)) {
         /* The last group that begins in the block reaches beyond it. */
         const size_t begin = (t->last - 1) / s->group * s->group;
         const size_t end = begin + s->group < s->cols ? begin + s->group : s->cols;
@@ -417,7 +423,7 @@ int sweep_run(struct sweep *s, struct error *e)
     if (s->bits && s->keep_zeros &&
         !(t.kept = memory_new((s->rows + LANES - 1) / LANES, s->cols * sizeof *t.kept, "a mask", e)))
         goto out;
-    if (s->factor->direct && !s->grid_of && s->group < s->cols) {
+    if (s->factor->direct && finds_grids(s)) {
         const size_t most = panel_size(s->block + s->group);
         t.inverse = memory_new(most, most * sizeof *t.inverse, "grids", e);
         t.stale = memory_new(threads, 2 * LANES * most * sizeof *t.stale, "grids", e);
