@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "kernel_bitmap.h"
-#include "tensor.h"
 
 /* ---- a mask and what it keeps --------------------------------------------------------------------
  */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "kernel_bitmap.h"
-#include "tensor.h"
 
 /* ---- a mask and what it keeps --------------------------------------------------------------------
  */
