@@ -940,11 +940,7 @@ double forward_nll(const struct kernels *k, const float *logits, size_t n, int32
 
 int32_t forward_best(const float *logits, size_t n)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return (int32_t)best;
+    return (int32_t)largest(logits, n);
 }
 
 struct scoring {

@@ -173,6 +173,25 @@ struct kernels {
     struct divergence (*divergence)(const float *p, const float *q, size_t n);
 };
 
+/* The first of the largest of n >= 1 numbers. */
+static inline size_t largest(const float *x, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+/* The tree over PANEL lanes of double, which it overwrites. */
+static inline double lanes_sum(double *lane)
+{
+    for (size_t step = PANEL / 2; step; step /= 2)
+        for (size_t j = 0; j < step; j++)
+            lane[j] += lane[j + step];
+    return lane[0];
+}
+
 /* Kernels of a level; where a level has none of its own, those of the level below. */
 const struct kernels *kernels_of(enum cpu_level level);
 

@@ -680,10 +680,7 @@ static double sum_exp_avx2(const float *x, size_t n, float shift)
     _mm256_storeu_pd(lane + 12, d);
     for (; i < n; i++)
         lane[i % PANEL] += (double)fmath_expf(x[i] - shift);
-    for (size_t step = PANEL / 2; step; step /= 2)
-        for (size_t j = 0; j < step; j++)
-            lane[j] += lane[j + step];
-    return lane[0];
+    return lanes_sum(lane);
 }
 
 const struct kernels kernels_avx2 = {
