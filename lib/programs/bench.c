@@ -235,6 +235,7 @@ static int command(struct bench *b, const char *const *argv, bool busy, double *
     struct rusage used;
     pid_t pid;
     (void)b;
+    *seconds = NAN;
     if (pipe(ends))
         return error_set(e, "no pipe for %s", argv[0]);
     posix_spawn_file_actions_init(&actions);
@@ -537,6 +538,12 @@ static void add_products(struct bench *b, const struct item *item)
     }
 }
 
+/* Floating-point operations of a token, attention apart: two for each weight, those of the head with it. */
+static double token_work(const struct model *m)
+{
+    return 2 * ((double)model_parameters(m, true) + (double)m->vocab * (double)m->hidden);
+}
+
 /* Floating-point operations of a whole text: weights and head, and the causal half of attention. */
 static int text_work(const struct model *m, const char *text, double *work, struct error *e)
 {
@@ -552,8 +559,7 @@ static int text_work(const struct model *m, const char *text, double *work, stru
         pairs += n * n / 2;
     }
     stream_close(r);
-    const double weights = (double)model_parameters(m, true) + (double)m->vocab * (double)m->hidden;
-    *work = 2 * weights * tokens + 4 * pairs * (double)(m->heads * m->head_dim * m->layers);
+    *work = token_work(m) * tokens + 4 * pairs * (double)(m->heads * m->head_dim * m->layers);
     return more < 0 ? -1 : 0;
 }
 
@@ -590,7 +596,7 @@ static const char perplexity[] = "perplexity", decoding[] = "decoding";
 
 /* Those of the first model alone: longer windows, many prompts, two threads. */
 static int add_dense(struct bench *b, const char *path, const char *name, const struct model *model,
-                     double work, double read, struct error *e)
+                     double read, struct error *e)
 {
     double more = 0;
     struct measure *m;
@@ -601,9 +607,7 @@ static int add_dense(struct bench *b, const char *path, const char *name, const 
         m->text = longer;
         m->bar.must = 0.75;
     }
-    const double weights = (double)model_parameters(model, true) +
-                           (double)model->vocab * (double)model->hidden;
-    m = add(b, "64 prompts", "kick", name, LIMIT_FMA, 2 * weights, run_decode);
+    m = add(b, "64 prompts", "kick", name, LIMIT_FMA, token_work(model), run_decode);
     m->together = true;
     m->bar.must = 0.6;
     for (int k = 0; b->two && k < 4; k++) {
@@ -630,7 +634,6 @@ static int add_dense(struct bench *b, const char *path, const char *name, const 
         m->model = m->model ? m->model : path;
         m->unit = m->unit ? m->unit : m->run == run_perplexity ? "texts/s" : "tokens/s";
     }
-    (void)work;
     return 0;
 }
 
@@ -678,7 +681,7 @@ static int add_programs(struct bench *b, struct error *e)
             m->bar = (struct bar){wide ? 1.4 : 1.15, decoding, "kick", first};
         else if (!strcmp(name, "bitmap-80"))
             m->bar = (struct bar){1.6, decoding, "kick", first};
-        if (i == 0 && add_dense(b, path, first, &model, work, read, e))
+        if (i == 0 && add_dense(b, path, first, &model, read, e))
             return -1;
     }
     for (int k = 0; k < 8; k++) {
