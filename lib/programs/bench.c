@@ -916,6 +916,9 @@ static int run(struct cli *c, struct error *e)
         return error_usage(e, "models need texts (-d) and prompts (--prompts)");
     if (c->operands > (LIST_MOST - 2 * WEIGHTS - 24) / 2)
         return error_usage(e, "%d models are too many", c->operands);
+    /* A weight in all encodings, with what makes them, is 28 bytes; a row of activations, twice. */
+    if (cli_memory(c, cli_memory_small(c) + b.big_bytes + 28 * (uint64_t)(n * n) + 2 * sizeof(float) * BATCH * n, e))
+        return -1;
     b.kernels = kernels_of(b.level);
     b.list = memory_new(LIST_MOST, sizeof *b.list, "cases", e);
     item = memory_new(WEIGHTS, sizeof *item, "cases", e);
@@ -992,7 +995,7 @@ int main(int argc, char **argv)
                     .revision = 3,
                     .summary = "measure kernels and programs against the machine's limits, and others",
                     .operand = "[MODEL]...",
-                    .flags = CLI_OUTPUT | CLI_TEXT_OUT | CLI_NO_INPUT | CLI_OPERANDS,
+                    .flags = CLI_OUTPUT | CLI_TEXT_OUT | CLI_NO_INPUT | CLI_OPERANDS | CLI_MEMORY,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

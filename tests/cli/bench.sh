@@ -36,3 +36,9 @@ kick bench -n 1 -l 128 -D "$work/bench.db" >"$work/said" 2>"$work/error"
 if [ $? = 1 ] && grep -q 'is there already' "$work/error"; then echo "ok no database is overwritten"; else echo "not ok no database is overwritten"; fi
 kick bench -n 1 "$work/no.kick" >"$work/said" 2>"$work/error"
 if [ $? = 2 ]; then echo "ok models without texts are wrong use"; else echo "not ok models without texts are wrong use"; fi
+kick bench -n 1 -l 2048 --mem-max 192M >"$work/said" 2>"$work/error"
+if [ $? = 1 ] && grep -q 'needs about .* more than --mem-max' "$work/error" && [ ! -s "$work/said" ]; then
+    echo "ok the memory of the matrices is counted"
+else
+    echo "not ok the memory of the matrices is counted"
+fi
