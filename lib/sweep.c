@@ -53,11 +53,6 @@ size_t sweep_stride(size_t cols)
     return panel_size(cols) + PANEL;
 }
 
-size_t sweep_bytes(size_t rows, size_t cols)
-{
-    return rows * sweep_stride(cols) * sizeof(float);
-}
-
 static const struct sweep_kernels *kernels_for(enum cpu_level level)
 {
 #if defined(__x86_64__)

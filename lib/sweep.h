@@ -29,8 +29,6 @@
 /* Row length of the arrays for `cols` columns: whole panels and one more, so that rows do not share
  * the sets of a cache. */
 size_t sweep_stride(size_t cols);
-/* Working bytes for a matrix. */
-size_t sweep_bytes(size_t rows, size_t cols);
 
 struct sweep {
     const struct kernels *kernels;

@@ -17,7 +17,7 @@ struct sweep_block {
     const float *near;   /* (n, near_cols): row c of U, from where c's near columns begin */
     const float *across; /* (n, stride): U transposed */
     size_t stride;
-    const float *diagonal; /* (n) U_cc; not needed with direct */
+    const float *diagonal; /* (n) U_cc; quantizing with direct does without */
     bool direct;           /* sweep.h */
 
     float threshold; /* pruning: of w^2 / U_cc^2; or groups of m columns, of which `gone` go */
