@@ -145,16 +145,6 @@ size_t block_tensors(const struct model *m)
     return model_tensor_count(&two) - model_tensor_count(&one);
 }
 
-size_t block_bytes(const struct block *b)
-{
-    size_t n = 0;
-    for (int i = 0; i < ROLE_COUNT; i++)
-        n += b->matrix[i].bytes;
-    for (size_t i = 0; i < b->experts; i++)
-        n += b->expert[i].gate.bytes + b->expert[i].up.bytes + b->expert[i].down.bytes;
-    return n;
-}
-
 void block_free(struct block *b)
 {
     for (int i = 0; i < ROLE_COUNT; i++) {

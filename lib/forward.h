@@ -43,7 +43,6 @@ int block_take(struct block *b, enum model_role role, const struct tensor *t, st
 struct matrix *block_matrix(struct block *b, enum model_role role, size_t expert);
 /* Number of tensors that a block of this model has. */
 size_t block_tensors(const struct model *m);
-size_t block_bytes(const struct block *b);
 void block_free(struct block *b);
 
 /* ---- keys and values ---------------------------------------------------------------------------
