@@ -774,6 +774,20 @@ out:
     return result;
 }
 
+/* The scores are held by now; further the draws of the most items, and what they give for each seed. */
+static int announce(const struct work *w, struct error *e)
+{
+    uint64_t scores = 0, items = 0, seeds = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct row *r = &w->list[i];
+        scores += r->n * sizeof *r->item + 2 * r->seeds * r->n * sizeof *r->ours;
+        items = r->n > items ? r->n : items;
+        seeds = r->seeds > seeds ? r->seeds : seeds;
+    }
+    return cli_memory(w->cli, cli_memory_small(w->cli) + scores +
+                                  (uint64_t)draws * (items + (seeds + 1) * sizeof(double)), e);
+}
+
 static int execute(struct work *w, const char *sql, struct error *e)
 {
     return sqlite3_exec(w->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(w, e);
@@ -793,7 +807,7 @@ static int run(struct cli *c, struct error *e)
     database_close(check);
     if (database_begin(&w.db, database, false, e) || execute(&w, compare_sql, e) ||
         execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e) ||
-        join_seeds(&w, e))
+        join_seeds(&w, e) || announce(&w, e))
         goto out;
     for (size_t i = 0; i < w.count; i++) {
         if (compare_row(&w, &w.list[i], e))
@@ -820,7 +834,7 @@ int main(int argc, char **argv)
                     .revision = 3,
                     .summary = "compare each result with the dense model's, paired",
                     .operand = "",
-                    .flags = CLI_TEXT_OUT | CLI_NO_INPUT,
+                    .flags = CLI_TEXT_OUT | CLI_MEMORY | CLI_NO_INPUT,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }

@@ -216,7 +216,8 @@ static int write_results(struct work *w, struct error *e)
     if (describe(&all, json, e) ||
         json_set(json, "windows", json_integer((json_int_t)w->windows), e))
         goto out;
-    if (!(record = json_pack("{s:O}", "summary", json)))
+    record = json_object();
+    if (json_set(record, "summary", json_incref(json), e))
         goto out;
     result = stream_write(w->writer, record, NULL, 0, e);
     cli_note(w->cli, "KL %.6g, JS %.6g, agreement %.4f over %zu tokens",

@@ -128,7 +128,7 @@ static int write_results(const struct work *w, struct stream_writer *writer, str
         }
     }
     json_t *summary = scores(w, mine, items);
-    json_t *record = NULL;
+    json_t *record = json_object();
     int result = -1;
     if (!json_set(summary, "reference", scores(w, theirs, items), e) &&
         !json_set(summary, "n", json_integer((json_int_t)json_array_size(w->judged.items)), e) &&
@@ -136,7 +136,7 @@ static int write_results(const struct work *w, struct stream_writer *writer, str
         !json_set(summary, "parsed", json_integer((json_int_t)parsed), e) &&
         !json_set(summary, "unparsed", json_integer((json_int_t)unparsed), e) &&
         !json_set(summary, "missing", json_integer((json_int_t)missing), e) &&
-        (record = json_pack("{s:O}", "summary", summary)))
+        !json_set(record, "summary", json_incref(summary), e))
         result = stream_write(writer, record, NULL, 0, e);
     json_decref(summary);
     json_decref(record);

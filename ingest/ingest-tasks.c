@@ -275,7 +275,8 @@ static int convert(json_t *item, const json_t *row, const char *kind, struct err
     return copy(item, row, "wiki", "wiki", e) || copy(item, row, "web", "web context", e) ? -1 : 0;
 }
 
-/* *filter: the first sample's. A harness repeats every document for each of its filters. */
+/* -1: an error of the row; -2: of what is written. *filter: the first sample's. A harness repeats every
+ * document for each of its filters. */
 static int put(struct ingest *g, const json_t *row, const char *kind, size_t number,
                char **filter, struct error *e)
 {
@@ -306,13 +307,15 @@ static int put(struct ingest *g, const json_t *row, const char *kind, size_t num
     return ingest_item(g, item, e) ? -2 : 0;
 }
 
-/* The next row: 1, 0 at the end, -1 an error of the file, -2 one of the row; *row NULL for an empty line. */
-static int next_row(struct text_input *in, struct buffer *line, size_t *number, json_t **row, struct error *e)
+/* The next row: 1, 0 at the end, -1 an error of the row, -2 one of the file; *row NULL for an empty
+ * line. */
+static int next_row(struct text_input *in, struct buffer *line, size_t *number, json_t **row,
+                    struct error *e)
 {
     const int got = text_input_line(in, line, e);
     *row = NULL;
     if (got != 1)
-        return got;
+        return got ? -2 : 0;
     const char *p = (const char *)line->data;
     size_t n = line->length;
     if (++*number == 1 && n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) /* a byte order mark is no text */
@@ -323,9 +326,9 @@ static int next_row(struct text_input *in, struct buffer *line, size_t *number, 
     const size_t bad = utf8_check(p, n);
     if (bad < n) {
         error_set(e, "is not UTF-8: byte 0x%02x; convert it", (unsigned)(unsigned char)p[bad]);
-        return -2;
+        return -1;
     }
-    return (*row = json_parse(p, n, "this row", e)) ? 1 : -2;
+    return (*row = json_parse(p, n, "this row", e)) ? 1 : -1;
 }
 
 /* The task that the first row which is an object tells; NULL: none does, or an error. */
@@ -337,7 +340,7 @@ static const char *first_task(struct text_input *in, struct buffer *line, struct
     while (!kind && got) {
         json_t *row;
         got = next_row(in, line, &number, &row, e);
-        if (got == -1)
+        if (got == -2)
             return NULL;
         if (row && !has(row, "shots"))
             kind = task_of(row);
@@ -363,9 +366,9 @@ static int run(struct cli *c, struct error *e)
     do {
         json_t *row = NULL;
         more = ingest_full(&g) ? 0 : next_row(in, &line, &number, &row, e);
-        const int got = row ? put(&g, row, kind, number, &filter, e) : more == -2 ? -1 : 0;
+        const int got = row ? put(&g, row, kind, number, &filter, e) : more < 0 ? more : 0;
         json_decref(row);
-        if (more == -1 || got == -2 || (got && ingest_bad(&g, text_input_name(in), number, e)))
+        if (got == -2 || (got && ingest_bad(&g, text_input_name(in), number, e)))
             goto out;
     } while (more);
     result = ingest_finish(&g, e);

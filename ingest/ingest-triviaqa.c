@@ -57,6 +57,19 @@ static int keep(struct work *w, json_t *item, struct error *e)
 /* ---- the official format -----------------------------------------------------------------------
  */
 
+/* A data set names nothing outside its folder; dots at the end of a title are none. */
+static bool leaves_folder(const char *name)
+{
+    if (*name == '/')
+        return true;
+    for (const char *at = name; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (!strncmp(at, "..", 2) && (at[2] == '/' || !at[2]))
+            return true;
+    }
+    return false;
+}
+
 /* First -l characters of the evidence text of the first page in `list` whose file is there (the
  * release's loader passes over absent ones too); NULL where there is none. Search results come in
  * the list's order, their rank; entity pages in the order of their file names. */
@@ -78,7 +91,7 @@ static int evidence_text(struct work *w, const char *dir, bool entity, const jso
         const char *name = ingest_string(page, "Filename", e);
         if (!name)
             goto out;
-        if (*name == '/' || strstr(name, "..")) { /* a data set names nothing outside its folder */
+        if (leaves_folder(name)) {
             error_set(e, "the evidence file \"%.200s\" is outside the evidence folder", name);
             goto out;
         }

@@ -403,10 +403,15 @@ static const struct gguf_entry **find_sorted(const struct gguf_entry **sorted, s
 }
 
 /* Files of before April 2024 have a matrix for each expert: "blk.#.ffn_up.EXPERT.weight". */
-static void old_expert_name(const char *name, size_t expert, char *out, size_t n)
+static const struct gguf_entry **find_old_expert(const struct gguf_entry **sorted, size_t count,
+                                                 const char *name, size_t expert)
 {
     const char *end = strstr(name, "_exps.weight");
-    snprintf(out, n, "%.*s.%zu.weight", end ? (int)(end - name) : 0, name, expert);
+    char old[64];
+    if (!end)
+        return NULL;
+    snprintf(old, sizeof old, "%.*s.%zu.weight", (int)(end - name), name, expert);
+    return find_sorted(sorted, count, old);
 }
 
 /* Each tensor of the model, where the file has it; what the model does not have is refused. */
@@ -430,15 +435,15 @@ static int add_entries(struct gguf_model *m, const struct gguf_architecture *a, 
         struct gguf_model_entry *to = &m->entry[m->count];
         enum model_role role;
         size_t layer;
-        char name[64], old[64];
+        char name[64];
         model_tensor_at(&m->model, i, &role, &layer, to->name, sizeof to->name);
         const char *pattern = gguf_role_name(a, &m->model, role);
         if (!pattern)
             continue;
         gguf_name_put(pattern, layer, name, sizeof name);
-        old_expert_name(name, model_tensor_expert(to->name), old, sizeof old);
         const struct gguf_entry **found = find_sorted(sorted, count, name);
-        found = found ? found : find_sorted(sorted, count, old);
+        if (!found)
+            found = find_old_expert(sorted, count, name, model_tensor_expert(to->name));
         if (!found)
             continue;
         used[found - sorted] = true;
@@ -492,13 +497,13 @@ int gguf_model_open(struct gguf_model *m, const char *path, struct error *e)
     *m = (struct gguf_model){0};
     if (gguf_open(&m->file, path, e))
         return -1;
-    const struct gguf_value *name = gguf_find(m->file, "general.architecture");
-    if (!is_text(name))
-        return error_set(e, "%s: its metadata has no general.architecture", path);
-    int64_t parts;
+    int64_t parts; /* only the first one has more metadata */
     if (gguf_integer(gguf_find(m->file, "split.count"), 0, &parts) && parts > 1)
         return error_set(e, "%s: is one of %lld parts of a model; join them with llama.cpp's "
                             "gguf-split --merge", path, (long long)parts);
+    const struct gguf_value *name = gguf_find(m->file, "general.architecture");
+    if (!is_text(name))
+        return error_set(e, "%s: its metadata has no general.architecture", path);
     const struct gguf_architecture *a = find_architecture(m->file, name->string->text, e);
     if (!a || make_config(m, a, e) || add_entries(m, a, e))
         return error_prefix(e, "%s", path);

@@ -284,7 +284,8 @@ void draws_free(struct draws *d)
     *d = (struct draws){0};
 }
 
-void draws_sum(const struct draws *d, const double *x, size_t count, double *sum)
+/* sum[b], b < count: of what draw b has of x (n), the items in ascending order. */
+static void draws_sum(const struct draws *d, const double *x, size_t count, double *sum)
 {
     for (size_t b = 0; b < count; b++)
         sum[b] = 0;

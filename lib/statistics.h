@@ -53,9 +53,6 @@ struct draws {
 int draws_new(struct draws *d, size_t n, size_t count, struct random_key key, struct error *e);
 void draws_free(struct draws *d);
 
-/* sum[b], b < count: of what draw b has of x (n), the items in ascending order. */
-void draws_sum(const struct draws *d, const double *x, size_t count, double *sum);
-
 /* mean[b], b < count: of draw b of x (rows, n), a row a seed: items and rows are drawn, the items
  * alike for all rows; draw b takes the rows random_below(key, b, r, rows) for r < rows. */
 int draws_mean(const struct draws *d, const double *x, size_t rows, struct random_key key,

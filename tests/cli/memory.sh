@@ -32,6 +32,7 @@ limited() { # NAME [OPTION…] -- RUN…
     fi
 }
 runs limited
+limited analyze-compare:draws -- kick-analyze-compare -D "$work/db/r.db" --draws 1000000
 for program in "$KICK_BUILD"/bin/*; do
     [[ $known == *" ${program##*/} "* ]] || echo "not ok ${program##*/} has no small run in tests/fault/runs.bash"
 done

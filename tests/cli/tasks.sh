@@ -65,6 +65,15 @@ for p in b c; do printf 'page %s' $p >"$work/tqa/evidence/wikipedia/$p.txt"; don
 kick-ingest-triviaqa --pairs "$work/tqa/qa/d.json" -o "$work/x.kick" 2>/dev/null
 check "triviaqa: of entity pages the first by name that is there" has "$work/x.kick" \
     '{"item":"t4#2","question":"Q4?","aliases":["A"],"wiki":"page b"}'
+for name in ../x a/../x a/.. .. /x; do
+    printf '{"Data":[{"QuestionId":"t5","Question":"Q5?","Answer":{"Value":"A"},"EntityPages":[{"Filename":"%s"}]}]}' "$name" >"$work/tqa/qa/e.json"
+    refuses "triviaqa: $name is outside the evidence folder" 1 'is outside the evidence folder' \
+        kick-ingest-triviaqa "$work/tqa/qa/e.json" -o "$work/x.kick"
+done
+printf 'page of Jr.' >"$work/tqa/evidence/wikipedia/Sammy_Davis,_Jr..txt"
+printf '%s' '{"Data":[{"QuestionId":"t6","Question":"Q6?","Answer":{"Value":"A"},"EntityPages":[{"Filename":"Sammy_Davis,_Jr..txt"}]}]}' >"$work/tqa/qa/e.json"
+kick-ingest-triviaqa "$work/tqa/qa/e.json" -o "$work/x.kick"
+check "triviaqa: a title may end with a dot" has "$work/x.kick" '"wiki":"page of Jr."'
 check "triviaqa: and said" grep -q '1 evidence files are named but not there' "$work/warning"
 printf "Who \"x\"?\t['a', \"b's\", 'c\\\\'d']\n" | kick-ingest-triviaqa - -o "$work/x.kick"
 check "triviaqa: a Python list of aliases" has "$work/x.kick" '"aliases":["a","b'"'"'s","c'"'"'d"]'

@@ -1,45 +1,12 @@
 /* Fuzzing of checkpoints: config.json, then, with a NUL between, the other small files of a directory, and
  * model.safetensors, which is quantized or not as the config says. What is accepted can be read. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "checkpoint.h"
-#include "file.h"
+#include "folder.h"
 #include "memory.h"
 
-static char folder[] = "/dev/shm/kick-fuzz-XXXXXX";
 static const char *const files[] = {"config.json", "generation_config.json", "tokenizer_config.json",
                                     "model.safetensors.index.json", "model.safetensors"};
 enum { FILES = sizeof files / sizeof *files };
-
-static void file_path(size_t i, char out[128])
-{
-    snprintf(out, 128, "%s/%s", folder, files[i]);
-}
-
-static void clear(void)
-{
-    char path[128];
-    for (size_t i = 0; i < FILES; i++) {
-        file_path(i, path);
-        unlink(path);
-    }
-}
-
-static void leave(void)
-{
-    clear();
-    rmdir(folder);
-}
-
-static void put(size_t i, const uint8_t *data, size_t n)
-{
-    char path[128];
-    file_path(i, path);
-    FILE *f = fopen(path, "wb");
-    if (!f || fwrite(data, 1, n, f) != n || fclose(f))
-        abort();
-}
 
 static void use(const struct checkpoint *c)
 {
@@ -73,17 +40,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     const uint8_t *at = data, *end = data + n;
     static bool made;
     if (!made) {
-        if (!mkdtemp(folder))
-            abort();
-        atexit(leave);
+        folder_make();
         made = true;
     }
-    clear();
+    folder_clear();
     for (size_t i = 0; i < FILES && at < end; i++) {
         const uint8_t *stop = i + 1 < FILES ? memchr(at, 0, (size_t)(end - at)) : NULL;
         const size_t k = (size_t)((stop ? stop : end) - at);
         if (k)
-            put(i, at, k);
+            folder_put(files[i], at, k);
         at += k + 1;
     }
     if (!checkpoint_open(&c, folder, NULL))

@@ -1,9 +1,6 @@
 /* Fuzzing of comma-separated values: rows and their lines go forward, fields lie within their row. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "file.h"
 #include "csv.h"
+#include "file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -1,34 +1,7 @@
 /* Fuzzing of figure.json over one small table: what is accepted has its points inside the table, and a
  * caption and csv. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "figure.h"
-#include "file.h"
-
-static char folder[] = "/tmp/fuzz-figure.XXXXXX";
-
-static void put(const char *name, const void *data, size_t n)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *f = fopen(path, "wb");
-    if (!f || fwrite(data, 1, n, f) != n || fclose(f))
-        abort();
-}
-
-static void leave(void)
-{
-    static const char *const names[] = {"figure.json", "query.sql", "caption.md"};
-    char path[128];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        remove(path);
-    }
-    remove(folder);
-}
+#include "folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -39,13 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct figure *f = NULL;
     struct buffer csv = {0};
     if (!db) {
-        if (!mkdtemp(folder) || sqlite3_open(":memory:", &db) != SQLITE_OK)
+        folder_make();
+        if (sqlite3_open(":memory:", &db) != SQLITE_OK)
             abort();
-        atexit(leave);
-        put("query.sql", query, sizeof query - 1);
-        put("caption.md", "Of *it*.\n", 9);
+        folder_put("query.sql", query, sizeof query - 1);
+        folder_put("caption.md", "Of *it*.\n", 9);
     }
-    put("figure.json", data, n);
+    folder_put("figure.json", data, n);
     if (!figure_load(&f, folder, db, NULL)) {
         for (size_t i = 0; i < f->lines; i++)
             for (size_t k = 0; k < f->line[i].count; k++)

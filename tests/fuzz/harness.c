@@ -1,7 +1,4 @@
 /* Fuzzing of lm-evaluation-harness result files: each task that is understood has header and summary. */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "file.h"
 #include "harness.h"
 

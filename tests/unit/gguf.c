@@ -330,6 +330,18 @@ static void test_versions(void **state)
                    "is one of 3 parts of a model");
     gguf_model_free(&m);
     free(bytes);
+    /* gguf-split gives the later parts no metadata but their numbers. */
+    const size_t at = 24, architecture = 8 + 20 + 4 + 8 + 5;
+    assert_done(file_read("tests/data/gguf/part.gguf", 1 << 20, &bytes, &n, &e), e);
+    bytes[16] = 2;
+    memmove(bytes + at, bytes + at + architecture, n - at - architecture);
+    memset(bytes + n - architecture, 0, architecture);
+    f = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    assert_refused(gguf_model_open(&m, path, &e), e, "is one of 3 parts of a model");
+    gguf_model_free(&m);
+    free(bytes);
 }
 
 int main(void)
