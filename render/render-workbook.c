@@ -224,11 +224,8 @@ static int sheet_claims(struct book *b, sqlite3 *db, bool *there)
         lxw_color_t color;
     } colors[] = {{"holds", 0x007a59}, {"fails", 0xb54f00}};
     struct table t = {0};
-    struct error ignored;
     lxw_worksheet *s;
-    *there = !query_run(&t, db, "SELECT claim FROM claim", "claims", &ignored) && t.rows;
-    table_free(&t);
-    t = (struct table){0};
+    *there = query_has_rows(db, "claim");
     if (!*there)
         return 0;
     int rc = sheet_plain(b, db, "Claims", "The paper's claims, tested on these models",
