@@ -11,7 +11,7 @@
 #include "figure.h"
 #include "query.h"
 
-enum { BOOK_NAME = 32, BOOK_FORMATS = 13 /* decimals -1 … 11 */ };
+enum { BOOK_NAME = 32, BOOK_FORMATS = 14 /* decimals -1 … 12 */ };
 
 struct book_entry { /* of the data dictionary */
     char sheet[BOOK_NAME];

@@ -255,9 +255,10 @@ static int pivot_parse(struct figure *f, struct error *e)
         column_of(t, o, "table", "value", true, &p->value, e) ||
         column_of(t, o, "table", "low", false, &p->low, e) ||
         column_of(t, o, "table", "high", false, &p->high, e) ||
-        column_of(t, o, "table", "best", false, &p->best, e))
+        column_of(t, o, "table", "best", false, &p->best, e) ||
+        text_or(o, "table", "bold", "the best of its like, and what the paired test does not tell apart from it",
+                &p->bold, e))
         return -1;
-    p->bold = json_get_string_or(o, "bold", "the best of its like, and what the paired test does not tell apart from it");
     if (!p->rows.count)
         return error_set(e, "table: \"rows\" names no column");
     if ((p->low == FIGURE_NONE) != (p->high == FIGURE_NONE))

@@ -256,6 +256,16 @@ out:
     return rc;
 }
 
+bool query_has_rows(sqlite3 *db, const char *name)
+{
+    sqlite3_stmt *s = NULL;
+    char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", name);
+    const bool any = sql && sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    sqlite3_finalize(s);
+    sqlite3_free(sql);
+    return any;
+}
+
 void table_free(struct table *t)
 {
     for (size_t i = 0; t->cell && i < t->rows * t->columns; i++)

@@ -43,6 +43,8 @@ int database_commit(sqlite3 *db, const char *path, struct error *e);
 /* Runs one SELECT; `what` names it in errors. Two columns of one name are an error. */
 int query_run(struct table *t, sqlite3 *db, const char *sql, const char *what, struct error *e);
 void table_free(struct table *t);
+/* Has the table `name`, which only some program makes, any rows? */
+bool query_has_rows(sqlite3 *db, const char *name);
 
 const struct cell *table_cell(const struct table *t, size_t row, size_t column);
 /* Index of a column, or t->columns. */

@@ -329,16 +329,6 @@ static const char lead[] =
     "how much a text surprises the model, lower is better. Dense is a model as it came, and a compressed one matches it while "
     "it is not more than 5 % below. Intervals hold 95 %.";
 
-/* A table that may not be there: claims are made by another program. */
-static bool has_claims(sqlite3 *db)
-{
-    struct table t = {0};
-    struct error ignored;
-    bool any = !query_run(&t, db, "SELECT claim FROM claim", "claims", &ignored) && t.rows;
-    table_free(&t);
-    return any;
-}
-
 /* Rows of a query; texts stand left in the first columns of `texts`, the first is a class, too. */
 static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char *class, size_t texts)
 {
@@ -369,7 +359,7 @@ static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char 
 
 static int put_claims(struct writer *p, sqlite3 *db)
 {
-    if (!has_claims(db))
+    if (!query_has_rows(db, "claim"))
         return 0;
     write_string(p, "<section id=\"claims\">\n<h2>The paper's claims, tested on these models</h2>\n");
     if (put_query(p, db, claims_sql, "claims", 2))
@@ -499,7 +489,7 @@ static int print_all(struct buffer *out, sqlite3 *db, struct figure **f, size_t 
     rc = rc || pages_text(p, lead, body, e);
     pages_space(p, 10);
     rc = rc || print_query(p, db, models_sql, 2, e);
-    if (!rc && has_claims(db)) {
+    if (!rc && query_has_rows(db, "claim")) {
         pages_space(p, 14);
         rc = pages_text(p, "The paper's claims, tested on these models", part, e);
         pages_space(p, 4);

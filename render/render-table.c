@@ -251,7 +251,7 @@ static void head_tex(struct writer *p, const struct grid *g)
     write_string(p, "\\midrule\n");
 }
 
-/* Columns of long texts share a line's width, and are set as paragraphs. */
+/* Columns of long texts are set as paragraphs, and share so much of a line. */
 static void columns_tex(struct writer *p, const struct grid *g)
 {
     size_t wide = 0;

@@ -92,16 +92,15 @@ static int sheet_plain(struct book *b, sqlite3 *db, const char *label, const cha
 static char *summary_sql(struct book *b, sqlite3 *db, struct table *t)
 {
     static const char measures[] =
-        "SELECT DISTINCT r.task, r.data_name, r.mode, r.judge, r.data_digest, r.definition,"
-        " CASE r.task WHEN 'perplexity' THEN 'perplexity' WHEN 'divergence' THEN 'kl' WHEN 'summary' THEN 'consistency'"
-        "  WHEN 'chat' THEN CASE r.judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END ELSE 'strict' END AS metric,"
-        " r.task || ': ' || r.data_name || coalesce(', ' || r.mode, '') ||"
-        "  coalesce(', ' || json_extract(r.definition, '$.shots') || ' shots', '') ||"
-        "  coalesce(', ' || CASE r.task WHEN 'summary' THEN 'consistency' WHEN 'chat' THEN"
-        "   CASE r.judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END END || ' by ' || r.judge, '') AS label "
-        "FROM result AS r WHERE r.judge IS NOT NULL OR r.task NOT IN ('summary', 'chat') "
-        "ORDER BY r.task <> 'perplexity', r.task, r.data_name, r.mode, r.judge,"
-        " json_extract(r.definition, '$.shots'), r.data_digest, r.definition";
+        "WITH m AS (SELECT DISTINCT task, data_name, mode, judge, data_digest, definition,"
+        " json_extract(definition, '$.shots') AS shots,"
+        " CASE task WHEN 'perplexity' THEN 'perplexity' WHEN 'divergence' THEN 'kl' WHEN 'summary' THEN 'consistency'"
+        "  WHEN 'chat' THEN CASE judge WHEN 'overlap' THEN 'relevance' ELSE 'overall' END ELSE 'strict' END AS metric "
+        "FROM result WHERE judge IS NOT NULL OR task NOT IN ('summary', 'chat')) "
+        "SELECT task, data_name, mode, judge, data_digest, definition, metric, task || ': ' || data_name ||"
+        " coalesce(', ' || mode, '') || coalesce(', ' || shots || ' shots', '') ||"
+        " coalesce(', ' || metric || ' by ' || judge, '') AS label "
+        "FROM m ORDER BY task <> 'perplexity', task, data_name, mode, judge, shots, data_digest, definition";
     if (query_run(t, db, measures, "the measures", b->e))
         return NULL;
     sqlite3_str *sql = sqlite3_str_new(db);
@@ -224,11 +223,8 @@ static int sheet_claims(struct book *b, sqlite3 *db, bool *there)
         lxw_color_t color;
     } colors[] = {{"holds", 0x007a59}, {"fails", 0xb54f00}};
     struct table t = {0};
-    struct error ignored;
     lxw_worksheet *s;
-    *there = !query_run(&t, db, "SELECT claim FROM claim", "claims", &ignored) && t.rows;
-    table_free(&t);
-    t = (struct table){0};
+    *there = query_has_rows(db, "claim");
     if (!*there)
         return 0;
     int rc = sheet_plain(b, db, "Claims", "The paper's claims, tested on these models",

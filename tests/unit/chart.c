@@ -1,54 +1,12 @@
 /* Figures and charts: descriptions that are refused, and drawings in which no text overlaps another
  * or leaves the page, whatever the data. */
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cmocka.h>
+#include "figure_folder.h"
 
 #include "chart.h"
 #include "draw.h"
-#include "figure.h"
-#include "output.h"
 #include "scale.h"
-
-static char folder[64];
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-    struct error e = {0};
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (output_file(path, text, strlen(text), &e))
-        fail_msg("%s", e.text);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kick-chart-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    static const char *const name[] = {"query.sql", "figure.json", "caption.md", "caption.sql",
-                                       "with.sql"};
-    char path[128];
-    (void)state;
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
-        unlink(path);
-    }
-    return rmdir(folder);
-}
 
 static const char description[] =
     "{\"title\": \"T\", \"rows\": \"facet\", \"panels\": ["
@@ -111,16 +69,6 @@ static const char *const cases[][2] = {
           "('a', 's', 'Magnitude', 200000, NULL, 3.4304, 3.4303, 3.4305, 3.43),"
           "('a', 's', 'Wanda', 1000000, NULL, 3.4302, 3.4301, 3.4303, 3.43)" TAIL},
 };
-
-/* Loads the folder against an empty database. */
-static int load(struct figure **f, struct error *e)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
-    int rc = figure_load(f, folder, db, e);
-    sqlite3_close(db);
-    return rc;
-}
 
 static void no_text_overlaps(void **state)
 {
@@ -348,6 +296,8 @@ static void errors_name_the_key(void **state)
             "panels[0].x: there is no key \"tick\"");
     refused("{\"title\": \"T\", " PANEL ", " Y ", \"columns\": [{\"name\": \"q\"}]}", q,
             "columns[0]: \"name\": query.sql has no column q");
+    refused("{\"title\": \"T\", \"kind\": \"table\", \"table\": {\"rows\": [\"x\"], \"columns\": \"name\", \"value\": \"y\","
+            " \"bold\": 1}}", q, "table: \"bold\" is not a string");
     refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x, 2 AS x", "two columns");
     refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x; SELECT 2", "more than one");
     refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT absent", "no such column");

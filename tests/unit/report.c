@@ -453,6 +453,30 @@ static void charts_of_the_workbook_hold_data(void **state)
     assert_int_equal(merged, 0);
 }
 
+static bool twelve;
+
+static void styles(const char *name, const char *text)
+{
+    twelve = twelve || (strstr(name, "xl/styles.xml") && strstr(text, "formatCode=\"#,##0.000000000000\""));
+}
+
+/* The most decimals that figure.json may ask for had no format of the book. */
+static void twelve_decimals_have_a_format(void **state)
+{
+    size_t n;
+    (void)state;
+    load_all();
+    succeeds("mkdir @/mine; echo 'SELECT 0.5 AS x' >@/mine/query.sql; echo '{\"title\": \"T\", \"kind\": \"table\","
+             " \"columns\": [{\"name\": \"x\", \"decimals\": 12}]}' >@/mine/figure.json");
+    succeeds("kick-render-workbook -D @/a.db -o @/t.xlsx @/mine");
+    char *s = slurp("t.xlsx", &n);
+    twelve = false;
+    unzip(s, n, styles);
+    free(s);
+    assert_true(twelve);
+    succeeds("rm -r @/mine");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -461,6 +485,7 @@ int main(void)
         TEST(one_id_with_two_contents_is_refused), TEST(a_failed_load_leaves_nothing),
         TEST(rendered_twice_is_the_same), TEST(tables_hold_the_numbers),
         TEST(queries_cannot_write), TEST(charts_of_the_workbook_hold_data),
+        TEST(twelve_decimals_have_a_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

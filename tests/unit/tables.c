@@ -1,63 +1,17 @@
 /* Tables as people read them: folded, with intervals and the best in bold; and pages on which texts and
  * tables flow. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "figure_folder.h"
 
-#include <cmocka.h>
-
-#include "figure.h"
 #include "grid.h"
-#include "output.h"
 #include "pages.h"
 
-static char folder[64];
-
-static void put(const char *name, const char *text)
-{
-    char path[128];
-    struct error e = {0};
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (output_file(path, text, strlen(text), &e))
-        fail_msg("%s", e.text);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kick-tables-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    static const char *const name[] = {"query.sql", "figure.json", "caption.sql", "caption.md"};
-    char path[128];
-    (void)state;
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, name[i]);
-        unlink(path);
-    }
-    return rmdir(folder);
-}
-
-static struct figure *load(const char *json, const char *query)
+static struct figure *loaded(const char *json, const char *query)
 {
     struct error e = {0};
     struct figure *f;
-    sqlite3 *db;
     put("figure.json", json);
     put("query.sql", query);
-    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
-    int rc = figure_load(&f, folder, db, &e);
-    sqlite3_close(db);
-    if (rc)
+    if (load(&f, &e))
         fail_msg("%s", e.text);
     return f;
 }
@@ -72,7 +26,7 @@ static void a_folded_table_holds_value_half_and_best(void **state)
     struct grid *g;
     char text[100];
     (void)state;
-    struct figure *f = load(FOLDED, ROWS "('A', 'x', 50.04, 46.0, 54.0, 1), ('A', 'y', 40, 36, 44, 0), ('B', 'y', 7, NULL, NULL, 1))");
+    struct figure *f = loaded(FOLDED, ROWS "('A', 'x', 50.04, 46.0, 54.0, 1), ('A', 'y', 40, 36, 44, 0), ('B', 'y', 7, NULL, NULL, 1))");
     assert_int_equal(grid_new(&g, f, true, &e), 0);
     assert_int_equal(g->rows, 2);
     assert_int_equal(g->columns, 3);
@@ -91,7 +45,7 @@ static void a_folded_table_of_texts_stands_left(void **state)
     struct error e = {0};
     struct grid *g;
     (void)state;
-    struct figure *f = load("{\"title\": \"T\", \"kind\": \"table\", \"table\": {\"rows\": [\"task\"], \"columns\": \"method\", \"value\": \"answer\"}}",
+    struct figure *f = loaded("{\"title\": \"T\", \"kind\": \"table\", \"table\": {\"rows\": [\"task\"], \"columns\": \"method\", \"value\": \"answer\"}}",
                             "SELECT 'A' AS task, 'x' AS method, 'yes' AS answer");
     assert_int_equal(grid_new(&g, f, true, &e), 0);
     assert_false(g->column[1].right);
@@ -104,7 +58,7 @@ static void two_rows_for_one_cell_are_an_error(void **state)
     struct error e = {0};
     struct grid *g;
     (void)state;
-    struct figure *f = load(FOLDED, ROWS "('A', 'x', 1, 1, 1, 1), ('A', 'x', 2, 2, 2, 0))");
+    struct figure *f = loaded(FOLDED, ROWS "('A', 'x', 1, 1, 1, 1), ('A', 'x', 2, 2, 2, 0))");
     assert_int_equal(grid_new(&g, f, true, &e), -1);
     assert_non_null(strstr(e.text, "row 2: its cell of the folded table is taken"));
     figure_free(f);
@@ -117,7 +71,7 @@ static void result_ids_stand_aside(void **state)
     struct grid *g;
     struct buffer csv = {0};
     (void)state;
-    struct figure *f = load("{\"title\": \"T\", \"kind\": \"table\"}", "SELECT 'A' AS task, 'ab12' AS result_id");
+    struct figure *f = loaded("{\"title\": \"T\", \"kind\": \"table\"}", "SELECT 'A' AS task, 'ab12' AS result_id");
     assert_int_equal(grid_new(&g, f, true, &e), 0);
     assert_int_equal(g->columns, 1);
     assert_int_equal(figure_csv(f, &csv, &e), 0);
@@ -134,7 +88,7 @@ static void texts_are_filled(void **state)
     (void)state;
     put("caption.sql", "SELECT 'points' AS unit, 3 AS n");
     put("caption.md", "n = {{n}}");
-    struct figure *f = load("{\"title\": \"T of {{n}}\", \"kind\": \"table\", \"columns\": [{\"name\": \"x\", \"unit\": \"{{unit}}\"}]}", "SELECT 1 AS x");
+    struct figure *f = loaded("{\"title\": \"T of {{n}}\", \"kind\": \"table\", \"columns\": [{\"name\": \"x\", \"unit\": \"{{unit}}\"}]}", "SELECT 1 AS x");
     assert_string_equal(f->title, "T of 3");
     assert_string_equal(f->caption, "n = 3");
     assert_string_equal(f->column[0].unit, "points");
