@@ -657,7 +657,7 @@ static int folder_query(struct table *t, const char *folder, const char *path, s
     if (!with)
         return -1;
     if (path_exists(with)) {
-        if (file_read(with, FILE_MAX, &text, &n, e) || buffer_append(&sql, text, n, e))
+        if (file_read(with, FILE_MAX, &text, &n, e) || buffer_append(&sql, text, n, e) || buffer_append(&sql, "\n", 1, e))
             goto out;
         free(text);
         text = NULL;

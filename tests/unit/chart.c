@@ -322,7 +322,7 @@ static void queries_share_a_beginning(void **state)
     char path[128];
     (void)state;
     put("figure.json", "{\"title\": \"T\", " PANEL ", " Y "}");
-    put("with.sql", "WITH t (x, y) AS (VALUES (1, 2), (3, 4))\n");
+    put("with.sql", "WITH t (x, y) AS (VALUES (1, 2), (3, 4)) -- two");
     put("query.sql", "SELECT x, y FROM t");
     put("caption.sql", "SELECT count(*) AS n FROM t");
     put("caption.md", "n = {{n}}");
