@@ -6,8 +6,8 @@
  *                whole words of s
  *   fluency      exp(mean of ln p(token)): one over the dense model's perplexity of s
  *   coherence    (1 - repetition) * order: repetition is the share of the word trigrams of s that
- *                stood there before; order is LCS(s, t) over the tokens that s shares with t, 1 where
- *                there is no source or nothing is shared
+ *                stood there before; order is LCS(s, t) over the tokens that s shares with t, 0 where
+ *                nothing is shared, 1 where there is no source
  * For chat there is no source: consistency is null, relevance compares with the reference answer
  * where there is one. An empty text scores 0 throughout; a skipped item is null and not averaged. */
 #include <math.h>
@@ -144,7 +144,7 @@ static int judge(struct work *w, size_t i, const json_t *record, double q[QUALIT
         return -1;
     const double order = of_source.r1.precision > 0
                              ? of_source.l.precision / of_source.r1.precision
-                             : 1;
+                             : source ? 0 : 1;
     q[0] = pytext_words(text, n) ? (1 - *rep) * order : 0;
     q[1] = source ? (of_source.r1.precision + of_source.r2.precision) / 2 : NAN;
     q[3] = facts >= 0 ? facts : reference ? of_reference.lsum.f : NAN;
@@ -277,7 +277,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "judge-overlap",
-                    .revision = 1,
+                    .revision = 2,
                     .summary = "automatic scores of summaries and chat answers",
                     .operand = "[RESULTS]",
                     .flags = CLI_OUTPUT | CLI_THREADS | CLI_MEMORY,

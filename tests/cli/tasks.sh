@@ -226,6 +226,11 @@ check "a model does not diverge from itself" has "$work/x.kick" '"kl":0.0,"kl_re
 
 check "judge-overlap" kick-judge-overlap -m "$work/s.kick" -d "$work/cnn.kick" "$work/summary.kick" -o "$work/o.kick"
 check "judge-overlap: a score an item" test "$(items "$work/o.kick")" = 12
+echo '{"article":"Zqx zqy zqz. Zqw zqy zqv.","highlights":"Zqx zqy.","id":"a"}' >"$work/zqx.jsonl"
+kick-ingest-cnndm "$work/zqx.jsonl" -o "$work/zqx.kick"
+kick-eval-summary --max-new 32 -d "$work/zqx.kick" "$work/s.kick" -o "$work/x.kick"
+kick-judge-overlap -m "$work/s.kick" -d "$work/zqx.kick" "$work/x.kick" -o "$work/o.kick"
+check "judge-overlap: what shares nothing with the story has no order" has "$work/o.kick" '"coherence":0.0'
 check "judge-request: both orders" test "$(kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | wc -l)" = 24
 kick-judge-request -d "$work/cnn.kick" "$work/summary.kick" | sed -n 's/.*"custom_id":"\([^"]*\)".*/\1/p' |
     awk '{ t = NR % 2 ? "8 6\\n8 6\\n8 6\\n8 6" : "no idea"
