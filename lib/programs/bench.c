@@ -513,9 +513,10 @@ static void add_products(struct bench *b, const struct item *item)
 {
     const bool wide = b->level >= CPU_AVX512;
     for (int one = 0; one < 2; one++) {
+        const enum limit limit = one ? LIMIT_READ : LIMIT_FMA;
         const double all = (double)size * (double)size, weights = one ? all : all / 4;
         for (int k = 0; k < WEIGHTS; k++) {
-            struct measure *m = add(b, tasks[one], "kick", item[k].name, one,
+            struct measure *m = add(b, tasks[one], "kick", item[k].name, limit,
                                     one ? (double)item[k].matrix.bytes : 2 * BATCH * weights,
                                     run_product);
             m->matrix = one ? &item[k].matrix : &item[k].few;
@@ -530,7 +531,7 @@ static void add_products(struct bench *b, const struct item *item)
         }
         for (int k = 0; k < 3; k++) {
             struct measure *m = add(b, tasks[one], k ? "PyTorch" : "OpenBLAS", k < 2 ? "f32" : "bf16",
-                                    one, one ? (k < 2 ? 4 : 2) * weights : 2 * BATCH * weights,
+                                    limit, one ? (k < 2 ? 4 : 2) * weights : 2 * BATCH * weights,
                                     k ? run_other : run_openblas);
             m->option = m->weights;
             m->unit = "products/s";
@@ -729,7 +730,7 @@ static struct spread spread_of(const double *a, const double *b, double factor)
     size_t n = 0;
     for (long r = 0; r < rounds; r++) {
         x[n] = factor * a[r] / (b ? b[r] : 1);
-        n += isfinite(x[n]); /* a round whose longer run was the shorter one says nothing */
+        n += isfinite(x[n]) != 0; /* a round whose longer run was the shorter one says nothing */
     }
     if (n == 0)
         return (struct spread){NAN, NAN, NAN};
