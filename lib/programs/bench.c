@@ -6,17 +6,13 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "cli.h"
 #include "hessian.h"
 #include "json.h"
@@ -31,8 +27,6 @@
 #include "stream.h"
 #include "sweep.h"
 #include "timings.h"
-
-extern char **environ;
 
 enum {
     ROUNDS_MAX = 99,
@@ -220,98 +214,15 @@ static int run_openblas(struct bench *b, struct measure *m, double *rate, struct
 
 /* ---- programs ---------------------------------------------------------------------------------- */
 
-static double seconds_of_time(struct timeval t)
-{
-    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
-}
-
-/* Runs a command; its seconds (of the clock, or those that it kept processors busy), its memory and,
- * where out is not NULL, the start of what it prints. */
-static int command(struct bench *b, const char *const *argv, bool busy, double *seconds, long *kilobytes,
-                   char *out, size_t out_size, struct error *e)
-{
-    posix_spawn_file_actions_t actions;
-    int ends[2] = {-1, -1}, status = 0, result = -1;
-    struct rusage used;
-    pid_t pid;
-    (void)b;
-    *seconds = NAN;
-    if (pipe(ends))
-        return error_set(e, "no pipe for %s", argv[0]);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    posix_spawn_file_actions_addclose(&actions, ends[0]);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-    const double start = timings_now();
-    if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ)) {
-        error_set(e, "%s cannot be started", argv[0]);
-        goto out;
-    }
-    close(ends[1]);
-    ends[1] = -1;
-    size_t have = 0;
-    char rest[4096];
-    for (;;) {
-        const bool room = out && have + 1 < out_size;
-        const ssize_t n = room ? read(ends[0], out + have, out_size - 1 - have)
-                               : read(ends[0], rest, sizeof rest);
-        if (n <= 0)
-            break;
-        have += room ? (size_t)n : 0;
-    }
-    if (out)
-        out[have] = 0;
-    if (wait4(pid, &status, 0, &used) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        result = 0;
-    else
-        error_set(e, "%s failed; call it by hand to see why", argv[0]);
-    *seconds = busy ? seconds_of_time(used.ru_utime) + seconds_of_time(used.ru_stime)
-                    : timings_now() - start;
-    *kilobytes = used.ru_maxrss > *kilobytes ? used.ru_maxrss : *kilobytes;
-out:
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[0]);
-    if (ends[1] >= 0)
-        close(ends[1]);
-    return result;
-}
-
-/* A process that does nothing but keep the last core busy, where the case asks for it. */
-static pid_t busy_start(const struct measure *m)
-{
-    cpu_set_t all, last;
-    const pid_t pid = m->taken ? fork() : -1;
-    if (pid)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sched_getaffinity(0, sizeof all, &all);
-    for (size_t i = 0; i < CPU_SETSIZE; i++) {
-        if (CPU_ISSET(i, &all)) {
-            CPU_ZERO(&last);
-            CPU_SET(i, &last);
-        }
-    }
-    sched_setaffinity(0, sizeof last, &last);
-    for (volatile unsigned n = 0;; n++)
-        ;
-}
-
-static void busy_stop(pid_t pid)
-{
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-    }
-}
-
 /* Texts a second of the whole program, reading included. */
 static int run_perplexity(struct bench *b, struct measure *m, double *rate, struct error *e)
 {
     const char *argv[] = {"kick-eval-perplexity", "-q", "-j", m->threads, "-d", m->text, m->model, NULL};
     double seconds;
-    const pid_t other = busy_start(m);
-    const int result = command(b, argv, false, &seconds, &m->kilobytes, NULL, 0, e);
-    busy_stop(other);
+    (void)b;
+    const pid_t other = m->taken ? child_spin() : -1;
+    const int result = child_run(argv, false, &seconds, &m->kilobytes, NULL, 0, e);
+    child_stop(other);
     *rate = 1 / seconds;
     return result;
 }
@@ -328,12 +239,13 @@ static int run_decode(struct bench *b, struct measure *m, double *rate, struct e
     const char *argv[] = {"kick-generate", "-q", "-j", m->threads, "-n", sides, "-B", sides,
                           "--ignore-eos", "--max-new", count, "-d", prompts, m->model, NULL};
     double a = 0, c = 0;
-    const pid_t other = busy_start(m);
+    (void)b;
+    const pid_t other = m->taken ? child_spin() : -1;
     const bool busy = !strcmp(m->threads, "1");
-    int result = command(b, argv, busy, &a, &m->kilobytes, NULL, 0, e);
+    int result = child_run(argv, busy, &a, &m->kilobytes, NULL, 0, e);
     snprintf(count, sizeof count, "%d", many);
-    result = result ? result : command(b, argv, busy, &c, &m->kilobytes, NULL, 0, e);
-    busy_stop(other);
+    result = result ? result : child_run(argv, busy, &c, &m->kilobytes, NULL, 0, e);
+    child_stop(other);
     *rate = c > a ? side * (many - few) / (c - a) : NAN;
     return result;
 }
@@ -352,7 +264,8 @@ static int run_other(struct bench *b, struct measure *m, double *rate, struct er
     const char *argv[] = {python, script, m->who, m->task, m->option, what, NULL};
     double seconds;
     char *end;
-    if (command(b, argv, false, &seconds, &m->kilobytes, out, sizeof out, e)) {
+    (void)b;
+    if (child_run(argv, false, &seconds, &m->kilobytes, out, sizeof out, e)) {
         snprintf(m->absent, sizeof m->absent, "%.20s cannot run bench.py", python);
         return 0;
     }
