@@ -16,6 +16,7 @@ enum {
     K_BLOCK = 256,    /* 16 KiB of f32 panel: half of a small first-level cache */
     FEW_ROWS = 24,    /* below, dense 16-bit weights are widened in registers instead */
     VERY_FEW = 6,     /* below, four panels side by side hide the latency of an fma */
+    SUMS = 8,         /* chains side by side */
     SMALL = 1 << 17,  /* multiplications for which waking a thread does not pay */
 };
 
@@ -114,26 +115,30 @@ static void tile_groups(const struct product *c, size_t first_panel, size_t last
     }
 }
 
-/* Fills c->sum for a tile of rows. */
+/* Fills c->sum for a tile of rows: a chain for each group, several at a time to hide the latency. */
 static void sum_rows(void *context, size_t tile, long thread)
 {
     const struct product *c = context;
-    const struct matrix *m = c->m;
+    const size_t *start = c->m->start, groups = c->m->groups;
     const size_t row = tile * c->row_block;
     const size_t rows = c->rows - row < c->row_block ? c->rows - row : c->row_block;
-    float ones[K_BLOCK * PANEL], s[ROW_BLOCK * PANEL];
     (void)thread;
-    for (size_t i = 0; i < K_BLOCK * PANEL; i++)
-        ones[i] = 1;
-    for (size_t g = 0; g < m->groups; g++) {
-        const size_t n = m->start[g + 1] - m->start[g];
-        const float *x = c->x + row * c->ldx + m->start[g];
-        for (size_t i = 0; i < n; i += K_BLOCK)
-            c->k->product[PANEL_F32](rows, 1, n - i < K_BLOCK ? n - i : K_BLOCK, x + i, c->ldx,
-                                     ones, 0, s, PANEL, NULL, i > 0);
-        for (size_t r = 0; r < rows; r++)
-            c->sum[(row + r) * m->groups + g] = n ? s[r * PANEL] : 0;
-    }
+    for (size_t r = row; r < row + rows; r++)
+        for (size_t g = 0; g < groups; g += SUMS) {
+            const size_t n = groups - g < SUMS ? groups - g : SUMS;
+            float s[SUMS] = {0};
+            size_t common = SIZE_MAX;
+            for (size_t j = 0; j < n; j++)
+                common = start[g + j + 1] - start[g + j] < common ? start[g + j + 1] - start[g + j] : common;
+            for (size_t i = 0; i < common; i++)
+                for (size_t j = 0; j < n; j++)
+                    s[j] += c->x[r * c->ldx + start[g + j] + i];
+            for (size_t j = 0; j < n; j++) {
+                for (size_t i = start[g + j] + common; i < start[g + j + 1]; i++)
+                    s[j] += c->x[r * c->ldx + i];
+                c->sum[r * groups + g + j] = s[j];
+            }
+        }
 }
 
 /* ---- floats ------------------------------------------------------------------------------------ */

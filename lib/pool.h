@@ -1,4 +1,5 @@
-/* Threads: tiles taken from an atomic counter, workers asleep on a condition (a futex) between jobs.
+/* Threads: tiles taken from an atomic counter, workers asleep on a condition (a futex) between jobs, after looking for the next one
+ * for some microseconds: decoding has hundreds of short jobs a token.
  * A job ends when its last tile is done; a thread that never got a core is not waited for. Results must not depend on which thread ran a
  * tile, nor on how many threads there are. */
 #ifndef KICK_POOL_H
