@@ -207,11 +207,36 @@ void statistics_sort(double *x, size_t n)
     qsort(x, n, sizeof *x, compare);
 }
 
-double statistics_quantile(const double *sorted, size_t n, double q)
+/* By Hoare's selection. */
+double statistics_quantile(double *x, size_t n, double q)
 {
-    const double at = (double)(n - 1) * q, low = floor(at);
-    const size_t i = (size_t)low;
-    return i + 1 < n ? sorted[i] + (at - low) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
+    const double at = (double)(n - 1) * q;
+    const ptrdiff_t k = (ptrdiff_t)at;
+    for (ptrdiff_t low = 0, high = (ptrdiff_t)n - 1; low < high;) {
+        const double pivot = x[k];
+        ptrdiff_t i = low, j = high;
+        while (i <= j) {
+            while (x[i] < pivot)
+                i++;
+            while (pivot < x[j])
+                j--;
+            if (i <= j) {
+                const double swap = x[i];
+                x[i++] = x[j];
+                x[j--] = swap;
+            }
+        }
+        if (j < k)
+            low = i;
+        if (k < i)
+            high = j;
+    }
+    if ((size_t)k + 1 >= n)
+        return x[n - 1];
+    double next = x[k + 1];
+    for (size_t i = (size_t)k + 2; i < n; i++)
+        next = x[i] < next ? x[i] : next;
+    return x[k] + (at - (double)k) * (next - x[k]);
 }
 
 /* Interval and deviation of the draws' means. */
@@ -224,7 +249,6 @@ static void summarize(double *mean, size_t draws, double level, struct bootstrap
     for (size_t b = 0; b < draws; b++)
         squares += (mean[b] - all) * (mean[b] - all);
     out->deviation = draws > 1 ? sqrt(squares / (double)(draws - 1)) : 0;
-    statistics_sort(mean, draws);
     out->interval.low = statistics_quantile(mean, draws, (1 - level) / 2);
     out->interval.high = statistics_quantile(mean, draws, 1 - (1 - level) / 2);
 }
@@ -256,8 +280,8 @@ int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
     return 0;
 }
 
-/* Draws at a time: what they count stays in the caches. */
-enum { DRAWS = 256 };
+/* Draws at a time: what they count stays in the caches; and so many that a compiler makes vectors of them. */
+enum { DRAWS = 256, SIDE = 16 };
 
 int draws_new(struct draws *d, size_t n, size_t count, struct random_key key, struct error *e)
 {
@@ -285,7 +309,7 @@ void draws_free(struct draws *d)
 }
 
 /* sum[b], b < count: of what draw b has of x (n), the items in ascending order. */
-static void draws_sum(const struct draws *d, const double *x, size_t count, double *sum)
+static void draws_sum(const struct draws *d, const double *x, size_t count, double *restrict sum)
 {
     for (size_t b = 0; b < count; b++)
         sum[b] = 0;
@@ -293,7 +317,11 @@ static void draws_sum(const struct draws *d, const double *x, size_t count, doub
         const uint8_t *times = d->times + i * d->count;
         if (x[i] == 0) /* most differences of right-or-wrong scores */
             continue;
-        for (size_t b = 0; b < count; b++)
+        size_t b = 0;
+        for (; b + SIDE <= count; b += SIDE)
+            for (size_t j = 0; j < SIDE; j++)
+                sum[b + j] += x[i] * times[b + j];
+        for (; b < count; b++)
             sum[b] += x[i] * times[b];
     }
 }

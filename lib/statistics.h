@@ -32,8 +32,8 @@ struct interval {
 struct interval statistics_wilson(uint64_t k, uint64_t n, double level);
 struct interval statistics_clopper_pearson(uint64_t k, uint64_t n, double level);
 
-/* q-th quantile (0…1) of n ascending numbers, linear at (n - 1) q. */
-double statistics_quantile(const double *sorted, size_t n, double q);
+/* q-th quantile (0…1) of n numbers, whose order changes, linear at (n - 1) q. */
+double statistics_quantile(double *x, size_t n, double q);
 void statistics_sort(double *x, size_t n);
 
 /* Percentile bootstrap of the mean: draw b takes x[random_below(key, b, i, n)] for i < n. */

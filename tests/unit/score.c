@@ -364,7 +364,6 @@ static void one_bootstrap(const json_t *o)
         if (b < json_array_size(want))
             assert_true(near(mean[b], json_number_value(json_array_get(want, b))));
     }
-    statistics_sort(mean, draws);
     const char *q;
     json_t *v;
     json_object_foreach(json_object_get(o, "percentile_linear"), q, v)
