@@ -305,15 +305,17 @@ FROM (SELECT r.task, i.item_group, i.item,
       FROM sample_result AS r JOIN item AS i ON i.result_id = r.id)
 WHERE place = 1;
 
--- Whose scores are shown of a task: an LLM judge's, where its verdicts were loaded.
+-- Whose scores are shown of a task: an LLM judge's, where its verdicts on a dense model were loaded too.
 CREATE VIEW shown_judge AS
 SELECT task, judge,
        CASE judge WHEN 'overlap' THEN 'Automatic score (0–100)' ELSE 'Score by ' || judge || ' (1–10)' END AS axis,
        CASE judge WHEN 'overlap' THEN 'of 100' ELSE 'of 10' END AS unit,
        CASE judge WHEN 'overlap' THEN 'the automatic judge (judge-overlap, from 0 to 1, shown times 100: repetition and order, support in the source, likelihood under the dense model, facts recalled), since no LLM judge''s answers were loaded'
                   ELSE 'the LLM judge ' || judge || ' (1 to 10)' END AS description
-FROM (SELECT task, judge, row_number() OVER (PARTITION BY task ORDER BY judge = 'overlap', judge) AS place
-      FROM result WHERE judge IS NOT NULL)
+FROM (SELECT r.task, r.judge,
+             row_number() OVER (PARTITION BY r.task
+                                ORDER BY CASE WHEN r.judge = 'overlap' THEN 1 WHEN max(v.id = v.checkpoint_id) THEN 0 ELSE 2 END, r.judge) AS place
+      FROM result AS r JOIN variant AS v ON v.id = r.variant_id WHERE r.judge IS NOT NULL GROUP BY r.task, r.judge)
 WHERE place = 1;
 
 -- Where each number comes from: one row a step of its history.

@@ -72,5 +72,8 @@ check "table 3 for TeX: booktabs, intervals, the best in bold" test "$(grep -cF 
 check "percent signs are written out, braces come in pairs" test "$(sed 's/\\[%{}]//g' t3.tex | grep -c '%') $(tr -cd '{' <t3.tex | wc -c)" = "1 $(tr -cd '}' <t3.tex | wc -c)"
 check "verdicts of figures 11 and 13" test "$(count '<pre>judge-x</pre>' b.html)" -eq 6
 check "break points by one judge" test "$(csv figure-break-points | grep -c Summaries)" -eq 1
+cat r-*.kick o-*.kick v-m10-*.kick | kick-analyze-load -q -D c.db
+kick-render-table -q -f csv -D c.db "$root/reports/figure-6-instructions" >6.csv
+check "a judge that saw no dense model doesn't replace the automatic one" test "$(grep -c overlap 6.csv) $(grep -c judge-x 6.csv)" = "$(($(wc -l <6.csv) - 1)) 0"
 answers "9 8" "8 9" 1 <ask-m10-chat.jsonl | sed '1s/judge-x/judge-y/' >two.jsonl
 refuses "answers of two judges" 1 "one judge a stream" kick-judge-verdict -q --answers two.jsonl r-m10-chat.kick -o x.kick
