@@ -25,7 +25,7 @@ export ASAN_OPTIONS=allocator_may_return_null=1
 fuzz() {
     local name=$1 target=$2 seeds=$3
     shift 3
-    [ -z "$only" ] || [ "$only" = "$name" ] || return
+    [ -z "$only" ] || [ "$only" = "$name" ] || return 0
     mkdir -p "$work/corpus-$name" "$seeds"
     if "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$work/" "$@" \
         "$work/corpus-$name" "$seeds" >"$work/log" 2>&1; then
