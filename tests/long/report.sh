@@ -17,7 +17,7 @@ fi
 # requests FILE: what a net log asked the network, but for what the browser asks on its own behalf.
 requests() {
     grep -oE '"url":"(https?|wss?|ftp):[^"]*' "$1" |
-        grep -vE '//(clients2.google.com/time|update.googleapis.com/service/update2|accounts.google.com/ListAccounts)'
+        grep -vE '//(clients2.google.com/time|optimizationguide-pa.googleapis.com/|update.googleapis.com/service/update2|accounts.google.com/ListAccounts)'
 }
 if command -v chromium >/dev/null; then
     for width in 1200 390; do
