@@ -762,6 +762,7 @@ static int draw_x_axis(struct chart *c, size_t p, const struct scale *sx, double
             double x = scale_place(sx, tick[i].value);
             if (rule(c, x, bottom, x, bottom + 2.2, AXIS, 0.6, DRAW_SOLID))
                 return -1;
+            x = fmin(x, c->width - width_of(c, tick[i].text, TICK_SIZE, false) / 2); /* the last stays on the page */
             if (labelled && draw_text(c->d, x, bottom + 4, tick[i].text,
                                       font(TICK_SIZE, INK, DRAW_CENTER, DRAW_TOP), c->e))
                 return -1;

@@ -99,7 +99,8 @@ static int parse_vocab(struct bpe *m, const json_t *vocab, struct error *e)
         return -1;
     for (size_t i = 0; i < m->vocab.count; i++) {
         const struct string_entry *f = m->vocab.entries + i;
-        const unsigned char *s = m->vocab.text.data + f->offset;
+        /* The text of a vocabulary whose only entry is empty is nowhere. */
+        const unsigned char *s = f->length ? m->vocab.text.data + f->offset : (const unsigned char *)"";
         if (m->entries[f->value]) {
             const struct string_entry *g = m->vocab.entries + (m->entries[f->value] - 1);
             return error_set(e, "tokenizer.json: vocab: '%.*s' and '%.*s' both have id %d",

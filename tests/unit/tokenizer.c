@@ -241,6 +241,14 @@ static void try_bytes(const char *kind, const unsigned char *data, size_t n)
     free(exact);
 }
 
+/* Found by fuzzing: an empty text as the only entry (undefined behaviour, which the sanitizers see). */
+static void an_empty_vocabulary(void **state)
+{
+    static const char text[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\":5},\"merges\":[]}}";
+    (void)state;
+    try_bytes("tokenizer.json", (const unsigned char *)text, sizeof text - 1);
+}
+
 static void damaged_files(void **state)
 {
     (void)state;
@@ -429,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_tokenizers), cmocka_unit_test(text_must_be_utf8),
         cmocka_unit_test(settings),         cmocka_unit_test(json_refusals),
+        cmocka_unit_test(an_empty_vocabulary),
         cmocka_unit_test(damaged_files),    cmocka_unit_test(deep_nesting),
         cmocka_unit_test(long_words),       cmocka_unit_test(stories260K),
         cmocka_unit_test(llama2),           cmocka_unit_test(gpt2),
