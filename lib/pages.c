@@ -267,8 +267,9 @@ static int row_wrap(struct pages *p, const struct pages_table *t, size_t row, co
     return 0;
 }
 
+/* Lines `from` to `to` of the cells. */
 static int row_draw(struct pages *p, const struct pages_table *t, size_t row, const double *width,
-                    const struct lines *l, size_t most, struct error *e)
+                    const struct lines *l, size_t from, size_t to, struct error *e)
 {
     struct draw_font font = {.size = TABLE_SIZE, .color = INK, .down = DRAW_TOP};
     double x = p->margin;
@@ -276,14 +277,14 @@ static int row_draw(struct pages *p, const struct pages_table *t, size_t row, co
         font.bold = row == 0 || (t->bold && t->bold[row * t->columns + i]);
         font.across = t->right[i] ? DRAW_RIGHT : DRAW_LEFT;
         /* The head stands at the foot of its row. */
-        size_t skip = row == 0 ? most - l[i].count : 0;
-        for (size_t k = 0; k < l[i].count; k++)
+        size_t skip = row == 0 ? to - l[i].count : 0;
+        for (size_t k = from; k < l[i].count && k < to; k++)
             if (line_draw(p, x + (t->right[i] ? width[i] : 0),
-                          p->y + (double)(k + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e))
+                          p->y + (double)(k - from + skip) * TABLE_SIZE * LEADING, l[i].line[k], font, e))
                 return -1;
         x += width[i] + COLUMN_GAP;
     }
-    p->y += (double)most * TABLE_SIZE * LEADING;
+    p->y += (double)(to - from) * TABLE_SIZE * LEADING;
     return 0;
 }
 
@@ -302,7 +303,8 @@ static int head_draw(struct pages *p, const struct pages_table *t, const double 
     return 0;
 }
 
-/* A row, on the next page under another head where this one has no room for it. */
+/* A row, on the next page under another head where this one has no room for it; what no page has room for goes
+ * on over several. */
 static int row_put(struct pages *p, const struct pages_table *t, size_t row, const double *width, double length,
                    struct error *e)
 {
@@ -310,9 +312,17 @@ static int row_put(struct pages *p, const struct pages_table *t, size_t row, con
     size_t most = 1, before = p->count;
     int rc = l ? row_wrap(p, t, row, width, l, &most, e) : -1;
     rc = rc || (row && pages_need(p, (double)most * TABLE_SIZE * LEADING, e)) ? -1 : 0;
-    if (!rc && p->count > before)
-        rc = head_draw(p, t, width, length, e);
-    rc = rc || row_draw(p, t, row, width, l, most, e) ? -1 : 0;
+    for (size_t from = 0, to; from < most && !rc; from = to) {
+        rc = from ? page_add(p, e) : 0;
+        if (!rc && p->count > before)
+            rc = head_draw(p, t, width, length, e);
+        before = p->count;
+        to = most;
+        while (row && p->height > 0 && to > from + 1 &&
+               p->y + (double)(to - from) * TABLE_SIZE * LEADING > p->height - p->margin)
+            to--;
+        rc = rc || row_draw(p, t, row, width, l, from, to, e) ? -1 : 0;
+    }
     for (size_t i = 0; l && i < t->columns; i++)
         lines_free(&l[i]);
     free(l);

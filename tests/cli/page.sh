@@ -63,3 +63,8 @@ echo '{"title": "T", "kind": "samples", "samples": {"head": ["part"]}}' >"$work/
 echo "SELECT 'a' AS part, 'x' || replace(hex(zeroblob(600)), '0', 'ж') AS text" >"$work/endless/query.sql"
 kick render-page -q -D "$work/out/report.db" "$work/endless" -o "$work/endless.pdf" 2>"$work/complaints"
 check "a word of 2,400 bytes is printed without a complaint" test -s "$work/endless.pdf" -a ! -s "$work/complaints"
+mkdir "$work/tall"
+echo '{"title": "T", "kind": "table"}' >"$work/tall/figure.json"
+echo "SELECT 'a' AS part, replace(hex(zeroblob(20000)), '0', 'x ') AS text" >"$work/tall/query.sql"
+kick render-page -q -D "$work/out/report.db" "$work/tall" -o "$work/tall.pdf"
+check "a row of more lines than a page has goes on over several" test "$(sed -n 's/.*\/Count \([0-9]*\)$/\1/p' "$work/tall.pdf")" -ge 5
