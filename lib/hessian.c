@@ -16,6 +16,8 @@ enum {
     K_BLOCK = 256, /* 16 KiB of a panel */
     SUM_TILE = 192, /* of sums of products: the larger, the less is read again and again */
     SUM_TILES = 8,
+    LDP = (K_BLOCK + 1) * PANEL, /* panels side by side do not share the sets of a cache */
+    AHEAD = 8, /* rows of a sample, each in a page of its own: nothing reads ahead by itself */
     STRIP = 48,
     FEW = 512,     /* up to so many columns double precision costs next to nothing */
     SQUARE = 64,   /* of a matrix that is turned */
@@ -82,23 +84,24 @@ static void turn_panel(const struct adding *a, size_t p, float *to)
 static void add_tile(const struct adding *a, size_t row, size_t column, const float *turned)
 {
     struct hessian *h = a->h;
-    float panel[SUM_TILE / PANEL * K_BLOCK * PANEL], sum[SUM_TILE * SUM_TILE];
+    float panel[SUM_TILE / PANEL * LDP], sum[SUM_TILE * SUM_TILE];
     const size_t n = panel_size(h->n), rows = n - row < SUM_TILE ? n - row : SUM_TILE;
     const size_t panels = (n - column < SUM_TILE ? n - column : SUM_TILE) / PANEL;
     const size_t strip = row == column ? STRIP : SUM_TILE;
     for (size_t t = 0; t < a->rows; t += K_BLOCK) {
         const size_t length = a->rows - t < K_BLOCK ? a->rows - t : K_BLOCK;
-        for (size_t p = 0; p < panels; p++) {
-            float *to = panel + p * K_BLOCK * PANEL;
-            const float *from = a->x + t * a->ldx + column + p * PANEL;
-            for (size_t j = 0; j < length; j++)
-                memcpy(to + j * PANEL, from + j * a->ldx, PANEL * sizeof *to);
+        for (size_t j = 0; j < length; j++) {
+            const float *from = a->x + (t + j) * a->ldx + column;
+            for (size_t p = 0; p < panels; p++) {
+                __builtin_prefetch(from + AHEAD * a->ldx + p * PANEL);
+                memcpy(panel + p * LDP + j * PANEL, from + p * PANEL, PANEL * sizeof *panel);
+            }
         }
         for (size_t r = 0; r < rows; r += strip) {
             const size_t height = rows - r < strip ? rows - r : strip;
             const size_t wide = row == column ? (r + height + PANEL - 1) / PANEL : panels;
             a->k->product[PANEL_F32](height, wide, length, turned + r * a->ldt + t, a->ldt, panel,
-                                     K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE, NULL, t > 0);
+                                     LDP, sum + r * SUM_TILE, SUM_TILE, NULL, t > 0);
         }
     }
     for (size_t r = row; r < row + rows && r < h->n; r++) {
