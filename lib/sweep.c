@@ -81,10 +81,10 @@ static void update_tile(void *context, size_t i, long thread)
     (void)thread;
     for (size_t k = t->done[t->panel], n; k < t->upto; k += n) {
         n = t->upto - k < K_BLOCK ? t->upto - k : K_BLOCK;
-        for (size_t p = t->panel; p < t->panel + t->panels; p++)
-            t->s->kernels->product[PANEL_F32](rows, 1, n, t->err + row * t->ld + k, t->ld,
-                                              f->panel + (p * f->padded + k) * PANEL, 0,
-                                              t->s->w + row * t->ld + p * PANEL, t->ld, NULL, true);
+        t->s->kernels->product[PANEL_F32](rows, t->panels, n, t->err + row * t->ld + k, t->ld,
+                                          f->panel + (t->panel * f->padded + k) * PANEL,
+                                          f->padded * PANEL, t->s->w + row * t->ld + t->panel * PANEL,
+                                          t->ld, NULL, true);
     }
 }
 
