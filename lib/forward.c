@@ -570,6 +570,34 @@ static void activate(struct forward *f, size_t rows, size_t inner, bool *bad, st
     *ld = w->ldy;
 }
 
+/* The chunk's row r, of sequence s, is wanted. */
+static bool wants(const struct chunk *c, const struct sequence *s, size_t r)
+{
+    return c->hook->wanted(c->hook->context, s, s->cache->length - s->count + r - s->row);
+}
+
+/* The MLP's last matrix for those rows alone that are wanted: they are moved together, and what becomes
+ * of them apart again. */
+static int project_wanted(struct forward *f, const struct chunk *c, float *y, size_t ld, float *out,
+                          struct error *e)
+{
+    const size_t stride = f->width.n;
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t r = c->s[i].row; r < c->s[i].row + c->s[i].count; r++)
+            if (wants(c, &c->s[i], r))
+                memmove(y + n++ * ld, y + r * ld, f->m->intermediate * sizeof *y);
+    if (n && project(f, c->b, ROLE_DOWN, n, y, ld, out, stride, e))
+        return -1;
+    for (size_t i = c->count; i-- > 0;)
+        for (size_t r = c->s[i].row + c->s[i].count; r-- > c->s[i].row;)
+            if (wants(c, &c->s[i], r))
+                memmove(out + r * stride, out + --n * stride, stride * sizeof *out);
+            else
+                memset(out + r * stride, 0, stride * sizeof *out);
+    return 0;
+}
+
 static const char inner[] = "the MLP's inner activation";
 
 /* The MLP of in, (rows, stride), to out; in may be out. */
@@ -594,10 +622,10 @@ static int mlp(struct forward *f, const struct chunk *c, const float *in, float 
     activate(f, c->rows, f->m->intermediate, &bad, &work, &y, &ld);
     if (bad)
         return not_finite(f, &work, c->layer, inner, c->s, c->count, e);
-    return hook_chunk(c, ROLE_DOWN, true, y, ld, e) ||
-                   project(f, b, ROLE_DOWN, c->rows, y, ld, out, w->n, e)
-               ? -1
-               : 0;
+    if (hook_chunk(c, ROLE_DOWN, true, y, ld, e))
+        return -1;
+    return c->hook && c->hook->wanted ? project_wanted(f, c, y, ld, out, e)
+                                      : project(f, b, ROLE_DOWN, c->rows, y, ld, out, w->n, e);
 }
 
 /* The experts of a row with the highest scores (of equal ones the first), ascending, with their

@@ -106,6 +106,9 @@ struct hooked {
 /* Called by one thread, a sequence's positions in order. */
 struct forward_hook {
     int (*see)(void *context, const struct hooked *h, struct error *e);
+    /* Whether the block's output at this position is of use: else what leaves it there is anything, and
+     * only a mixture works it out. NULL: all are. */
+    bool (*wanted)(void *context, const struct sequence *s, size_t position);
     void *context;
 };
 

@@ -16,7 +16,10 @@ enum {
     K_BLOCK = 256, /* 16 KiB of a panel */
     SUM_TILE = 192, /* of sums of products: the larger, the less is read again and again */
     SUM_TILES = 8,
+    LDP = (K_BLOCK + 1) * PANEL, /* panels side by side do not share the sets of a cache */
+    AHEAD = 8, /* rows of a sample, each in a page of its own: nothing reads ahead by itself */
     STRIP = 48,
+    WIDE = 4 * TILE, /* of a factor: what lies before them is read once for so many rows or columns */
     FEW = 512,     /* up to so many columns double precision costs next to nothing */
     SQUARE = 64,   /* of a matrix that is turned */
 };
@@ -82,23 +85,24 @@ static void turn_panel(const struct adding *a, size_t p, float *to)
 static void add_tile(const struct adding *a, size_t row, size_t column, const float *turned)
 {
     struct hessian *h = a->h;
-    float panel[SUM_TILE / PANEL * K_BLOCK * PANEL], sum[SUM_TILE * SUM_TILE];
+    float panel[SUM_TILE / PANEL * LDP], sum[SUM_TILE * SUM_TILE];
     const size_t n = panel_size(h->n), rows = n - row < SUM_TILE ? n - row : SUM_TILE;
     const size_t panels = (n - column < SUM_TILE ? n - column : SUM_TILE) / PANEL;
     const size_t strip = row == column ? STRIP : SUM_TILE;
     for (size_t t = 0; t < a->rows; t += K_BLOCK) {
         const size_t length = a->rows - t < K_BLOCK ? a->rows - t : K_BLOCK;
-        for (size_t p = 0; p < panels; p++) {
-            float *to = panel + p * K_BLOCK * PANEL;
-            const float *from = a->x + t * a->ldx + column + p * PANEL;
-            for (size_t j = 0; j < length; j++)
-                memcpy(to + j * PANEL, from + j * a->ldx, PANEL * sizeof *to);
+        for (size_t j = 0; j < length; j++) {
+            const float *from = a->x + (t + j) * a->ldx + column;
+            for (size_t p = 0; p < panels; p++) {
+                __builtin_prefetch(from + AHEAD * a->ldx + p * PANEL);
+                memcpy(panel + p * LDP + j * PANEL, from + p * PANEL, PANEL * sizeof *panel);
+            }
         }
         for (size_t r = 0; r < rows; r += strip) {
             const size_t height = rows - r < strip ? rows - r : strip;
             const size_t wide = row == column ? (r + height + PANEL - 1) / PANEL : panels;
             a->k->product[PANEL_F32](height, wide, length, turned + r * a->ldt + t, a->ldt, panel,
-                                     K_BLOCK * PANEL, sum + r * SUM_TILE, SUM_TILE, NULL, t > 0);
+                                     LDP, sum + r * SUM_TILE, SUM_TILE, NULL, t > 0);
         }
     }
     for (size_t r = row; r < row + rows && r < h->n; r++) {
@@ -188,9 +192,10 @@ struct factoring {
     size_t ld;      /* of a */
     float *a;       /* (n, ld): the reversed matrix, its lower triangle becomes L */
     float *inverse; /* (n, TILE): inverses of the diagonal blocks of L, their signs turned */
-    float *panel;   /* (PANELS, n, PANEL): a block column's part of -L, transposed */
+    float *panel;   /* (WIDE / PANEL, n, PANEL): block columns' part of -L, transposed */
     float *m;       /* (n / PANEL, n, PANEL): the inverse of L in panels */
-    size_t at, width; /* the block at hand */
+    size_t at, width; /* the block, or the blocks, at hand */
+    size_t from, to;  /* columns that they have to take into account */
 };
 
 size_t factor_bytes(size_t n)
@@ -214,14 +219,34 @@ static void chain(const struct kernels *kernels, size_t rows, size_t panels, siz
                                     w + i * PANEL, ldw, y, ldy, NULL, more || i > 0);
 }
 
-/* Rows of the block column at hand: what the columns before take from them. */
+/* Rows of the block columns at hand: what the columns before take from them. */
 static void update_tile(void *context, size_t i, long thread)
 {
     const struct factoring *f = context;
     const size_t row = f->at + i * TILE, rows = f->n - row < TILE ? f->n - row : TILE;
+    const size_t width = row + rows - f->at < f->width ? row + rows - f->at : f->width;
     (void)thread;
-    chain(f->k, rows, f->width / PANEL, f->at, f->a + row * f->ld, f->ld, f->panel, f->n * PANEL,
-          f->a + row * f->ld + f->at, f->ld, true);
+    chain(f->k, rows, width / PANEL, f->to - f->from, f->a + row * f->ld + f->from, f->ld,
+          f->panel + f->from * PANEL, f->n * PANEL, f->a + row * f->ld + f->at, f->ld, true);
+}
+
+/* The block columns from `at` on take the columns from .. to - 1 into account. */
+static void update(struct factoring *f, size_t at, size_t width, size_t from, size_t to)
+{
+    f->at = at;
+    f->width = width;
+    f->from = from;
+    f->to = to;
+    for (size_t p = 0; p < width / PANEL; p++)
+        for (size_t first = from; first < to; first += SQUARE)
+            for (size_t j = 0; j < PANEL; j++) {
+                const float *row = f->a + (at + p * PANEL + j) * f->ld;
+                float *out = f->panel + p * f->n * PANEL + j;
+                for (size_t c = first; c < to && c < first + SQUARE; c++)
+                    out[c * PANEL] = -row[c];
+            }
+    if (from < to)
+        pool_run(f->pool, tile_count(f->n - at), update_tile, f);
 }
 
 /* Rows under the diagonal block times the transposed inverse of its factor. */
@@ -276,59 +301,65 @@ static bool diagonal_block(struct factoring *f)
 
 static bool cholesky(struct factoring *f)
 {
-    for (f->at = 0; f->at < f->n; f->at += TILE) {
-        f->width = f->n - f->at < TILE ? f->n - f->at : TILE;
-        for (size_t p = 0; p < f->width / PANEL; p++)
-            for (size_t j = 0; j < PANEL; j++) {
-                const float *row = f->a + (f->at + p * PANEL + j) * f->ld;
-                float *to = f->panel + p * f->n * PANEL + j;
-                for (size_t c = 0; c < f->at; c++)
-                    to[c * PANEL] = -row[c];
-            }
-        pool_run(f->pool, tile_count(f->n - f->at), update_tile, f);
-        if (!diagonal_block(f))
-            return false;
-        if (f->at + TILE < f->n)
-            pool_run(f->pool, tile_count(f->n - f->at - TILE), solve_tile, f);
+    for (size_t first = 0, last; first < f->n; first = last) {
+        last = f->n - first < WIDE ? f->n : first + WIDE;
+        update(f, first, last - first, 0, first);
+        for (size_t at = first; at < last; at += TILE) {
+            update(f, at, last - at < TILE ? last - at : TILE, first, at);
+            if (!diagonal_block(f))
+                return false;
+            if (at + TILE < f->n)
+                pool_run(f->pool, tile_count(f->n - at - TILE), solve_tile, f);
+        }
     }
     return true;
 }
 
-/* Rows of the block at hand, of the panels of one block column, of the inverse of L:
+/* A diagonal block of the inverse of L. */
+static void invert_diagonal(const struct factoring *f, size_t at, size_t width)
+{
+    const float *inverse = f->inverse + at * TILE;
+    for (size_t p = 0; p < width / PANEL; p++)
+        for (size_t r = 0; r < width; r++)
+            for (size_t j = 0; j < PANEL; j++)
+                f->m[((at / PANEL + p) * f->n + at + r) * PANEL + j] = -inverse[r * TILE + p * PANEL + j];
+}
+
+/* Rows of the blocks at hand, of the panels of one block column, of the inverse of L:
  *   M_bj = -L_bb^-1 sum of L_bk M_kj over k from j to b - 1 */
 static void invert_tile(void *context, size_t i, long thread)
 {
     const struct factoring *f = context;
-    const size_t column = i * TILE, ldw = f->n * PANEL, width = f->width;
-    float *m = f->m + column / PANEL * ldw;
-    const float *inverse = f->inverse + f->at * TILE;
+    const size_t column = i * TILE, ldw = f->n * PANEL, last = f->at + f->width;
+    float sum[PANELS * WIDE * PANEL], *m = f->m + column / PANEL * ldw;
     (void)thread;
-    if (column == f->at) {
-        for (size_t p = 0; p < width / PANEL; p++)
-            for (size_t r = 0; r < width; r++)
-                for (size_t j = 0; j < PANEL; j++)
-                    m[p * ldw + (f->at + r) * PANEL + j] = -inverse[r * TILE + p * PANEL + j];
-        return;
-    }
-    float sum[PANELS * TILE * PANEL];
-    const float *l = f->a + f->at * f->ld + column;
-    for (size_t k = 0; k < f->at - column; k += K_BLOCK) {
-        const size_t left = f->at - column - k, length = left < K_BLOCK ? left : K_BLOCK;
+    for (size_t k = column; k < f->at; k += K_BLOCK)
         for (size_t p = 0; p < PANELS; p++)
-            f->k->product[PANEL_F32](width, 1, length, l + k, f->ld,
-                                     m + p * ldw + (column + k) * PANEL, 0, sum + p * TILE * PANEL,
-                                     PANEL, NULL, k > 0);
+            f->k->product[PANEL_F32](f->width, 1, f->at - k < K_BLOCK ? f->at - k : K_BLOCK,
+                                     f->a + f->at * f->ld + k, f->ld, m + p * ldw + k * PANEL, 0,
+                                     sum + p * WIDE * PANEL, PANEL, NULL, k > column);
+    for (size_t at = column < f->at ? f->at : column; at < last; at += TILE) {
+        const size_t rows = last - at < TILE ? last - at : TILE;
+        const size_t from = column < f->at ? f->at : column;
+        if (at == column) {
+            invert_diagonal(f, at, rows);
+            continue;
+        }
+        for (size_t p = 0; p < PANELS; p++) {
+            float *part = sum + (p * WIDE + at - f->at) * PANEL;
+            chain(f->k, rows, 1, at - from, f->a + at * f->ld + from, f->ld,
+                  m + p * ldw + from * PANEL, 0, part, PANEL, column < f->at);
+            f->k->product[PANEL_F32](rows, 1, rows, f->inverse + at * TILE, TILE, part, 0,
+                                     m + p * ldw + at * PANEL, PANEL, NULL, false);
+        }
     }
-    for (size_t p = 0; p < PANELS; p++)
-        f->k->product[PANEL_F32](width, 1, width, inverse, TILE, sum + p * TILE * PANEL, 0,
-                                 m + p * ldw + f->at * PANEL, PANEL, NULL, false);
 }
 
 static void invert(struct factoring *f)
 {
-    for (f->at = 0; f->at < f->n; f->at += TILE) {
-        f->width = f->n - f->at < TILE ? f->n - f->at : TILE;
-        pool_run(f->pool, f->at / TILE + 1, invert_tile, f);
+    for (f->at = 0; f->at < f->n; f->at += WIDE) {
+        f->width = f->n - f->at < WIDE ? f->n - f->at : WIDE;
+        pool_run(f->pool, tile_count(f->at + f->width), invert_tile, f);
     }
 }
 
@@ -435,7 +466,7 @@ static int factor_f32(struct factor *to, const struct source_matrix *s, struct h
     int result = -1;
     f.a = memory_new(f.n, f.ld * sizeof *f.a, "a Hessian's factor", e);
     f.inverse = memory_new(f.n, TILE * sizeof *f.inverse, "a Hessian's factor", e);
-    f.panel = memory_new(PANELS, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
+    f.panel = memory_new(WIDE / PANEL, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
     if (!f.a || !f.inverse || !f.panel)
         goto out;
     pool_run(pool, (f.n + SQUARE - 1) / SQUARE, fill_rows, &(struct filling){s, f.a, f.ld});

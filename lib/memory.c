@@ -10,6 +10,10 @@
  * cache while weights stream by. */
 enum { LARGE_PAGE = 2 << 20, LARGE = 4 * LARGE_PAGE };
 
+/* From here on memory comes fresh from the system and is zero as soon as that has been asked for: clearing
+ * it once more would pass it through the caches for nothing. */
+enum { FRESH = 32 << 20, PAGE = 4 << 10 };
+
 bool size_multiply(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);
@@ -25,9 +29,13 @@ void *memory_new(size_t count, size_t size, const char *what, struct error *e)
         error_set(e, "no memory for %s (%zu x %zu bytes)", what, count, size);
         return NULL;
     }
+    const size_t bytes = (n + 127) / 64 * 64, whole = bytes / PAGE * PAGE;
     if (n >= LARGE)
         (void)madvise(p, n, MADV_HUGEPAGE);
-    memset(p, 0, (n + 127) / 64 * 64);
+    if (n >= FRESH && !madvise(p, whole, MADV_DONTNEED))
+        memset((char *)p + whole, 0, bytes - whole);
+    else
+        memset(p, 0, bytes);
     return p;
 }
 

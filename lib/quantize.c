@@ -78,11 +78,16 @@ uint8_t quantize_code(float w, float scale, uint8_t zero, int bits)
 void quantize_row(const struct kernels *k, const float *w, size_t cols, size_t group, int bits,
                   bool symmetric, uint8_t *codes, float *scale, uint8_t *zero)
 {
-    float low, high;
+    /* First all grids: from the extremes to the scale is a long way, on which several can be at once. */
+    for (size_t g = 0, c = 0; c < cols; g++, c += group) {
+        float low, high;
+        k->extremes(w + c, cols - c < group ? cols - c : group, &low, &high);
+        grid_of(low, high, bits, symmetric, &scale[g], &zero[g]);
+    }
     for (size_t g = 0, c = 0; c < cols; g++, c += group) {
         const size_t n = cols - c < group ? cols - c : group;
-        k->extremes(w + c, n, &low, &high);
-        grid_of(low, high, bits, symmetric, &scale[g], &zero[g]);
+        for (size_t i = c; i < c + n; i += PANEL) /* the next row, if that is what follows */
+            __builtin_prefetch(w + cols + i, 0, 2);
         k->codes(w + c, n, scale[g], (float)zero[g], (float)((1 << bits) - 1), codes + c);
     }
 }

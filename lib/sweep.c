@@ -13,6 +13,7 @@
 
 enum {
     TILE = 192, /* rows whose part of a block is updated together */
+    SKIP_TILE = 384,
     LANES = SWEEP_LANES, /* rows that are swept together, one a lane */
     K_BLOCK = 256,
     FAR = 512, /* columns that are brought up to date together */
@@ -77,27 +78,36 @@ static void update_tile(void *context, size_t i, long thread)
     const struct state *t = context;
     const struct factor *f = t->s->factor;
     const size_t row = i * TILE, rows = t->s->rows - row < TILE ? t->s->rows - row : TILE;
-    const size_t from = t->done[t->panel];
-    const float *err = t->err + row * t->ld;
-    float *w = t->s->w + row * t->ld;
+    (void)thread;
+    for (size_t k = t->done[t->panel], n; k < t->upto; k += n) {
+        n = t->upto - k < K_BLOCK ? t->upto - k : K_BLOCK;
+        t->s->kernels->product[PANEL_F32](rows, t->panels, n, t->err + row * t->ld + k, t->ld,
+                                          f->panel + (t->panel * f->padded + k) * PANEL,
+                                          f->padded * PANEL, t->s->w + row * t->ld + t->panel * PANEL,
+                                          t->ld, NULL, true);
+    }
+}
+
+/* The same where many errors are zero. A part of U is copied for many rows; what they become stays in
+ * the second-level cache while errors stream by. */
+static void skip_tile(void *context, size_t i, long thread)
+{
+    const struct state *t = context;
+    const struct factor *f = t->s->factor;
+    const size_t row = i * SKIP_TILE, rows = t->s->rows - row < SKIP_TILE ? t->s->rows - row : SKIP_TILE;
+    const size_t end = t->panel + t->panels, step = SWEEP_SKIP_COLUMNS / PANEL;
     _Alignas(64) float u[SWEEP_SKIP_ROWS * SWEEP_SKIP_COLUMNS];
     (void)thread;
-    for (size_t k = from, n; k < t->upto; k += n) {
-        const size_t most = t->skip ? SWEEP_SKIP_ROWS : K_BLOCK, step = t->skip ? SWEEP_SKIP_COLUMNS / PANEL : 1;
-        n = t->upto - k < most ? t->upto - k : most;
-        for (size_t p = t->panel, panels; p < t->panel + t->panels; p += panels) {
-            panels = t->panel + t->panels - p < step ? t->panel + t->panels - p : step;
-            const float *panel = f->panel + (p * f->padded + k) * PANEL;
-            if (!t->skip) {
-                t->s->kernels->product[PANEL_F32](rows, 1, n, err + k, t->ld, panel, 0,
-                                                  w + p * PANEL, t->ld, NULL, true);
-                continue;
-            }
+    for (size_t p = t->panel, panels; p < end; p += panels) {
+        panels = end - p < step ? end - p : step;
+        for (size_t k = t->done[t->panel], n; k < t->upto; k += n) {
+            n = t->upto - k < SWEEP_SKIP_ROWS ? t->upto - k : SWEEP_SKIP_ROWS;
             for (size_t q = 0; q < panels; q++)
                 for (size_t c = 0; c < n; c++)
                     memcpy(u + c * SWEEP_SKIP_COLUMNS + q * PANEL,
-                           panel + (q * f->padded + c) * PANEL, PANEL * sizeof *u);
-            t->kernels->skip_product(rows, panels, n, err + k, t->ld, u, w + p * PANEL, t->ld);
+                           f->panel + ((p + q) * f->padded + k + c) * PANEL, PANEL * sizeof *u);
+            t->kernels->skip_product(rows, panels, n, t->err + row * t->ld + k, t->ld, u,
+                                     t->s->w + row * t->ld + p * PANEL, t->ld);
         }
     }
 }
@@ -105,14 +115,14 @@ static void update_tile(void *context, size_t i, long thread)
 /* The panels of columns first .. last - 1 take all columns before `upto` into account. */
 static void update(struct state *t, size_t first, size_t last, size_t upto)
 {
-    const size_t end = (last + PANEL - 1) / PANEL;
+    const size_t end = (last + PANEL - 1) / PANEL, tile = t->skip ? SKIP_TILE : TILE;
     t->upto = upto;
     for (t->panel = first / PANEL; t->panel < end; t->panel += t->panels) {
         t->panels = 1;
         while (t->panel + t->panels < end && t->done[t->panel + t->panels] == t->done[t->panel])
             t->panels++;
         if (t->done[t->panel] < upto)
-            pool_run(t->s->pool, (t->s->rows + TILE - 1) / TILE, update_tile, t);
+            pool_run(t->s->pool, (t->s->rows + tile - 1) / tile, t->skip ? skip_tile : update_tile, t);
         for (size_t p = t->panel; p < t->panel + t->panels; p++)
             t->done[p] = upto;
     }
