@@ -201,7 +201,7 @@ struct factoring {
 size_t factor_bytes(size_t n)
 {
     const size_t padded = panel_size(n);
-    return padded * (padded + PANEL) * sizeof(float) + padded * padded * sizeof(float);
+    return padded * (padded + PANEL + WIDE) * sizeof(float) + padded * padded * sizeof(float);
 }
 
 static size_t tile_count(size_t n)
