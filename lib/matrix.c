@@ -115,7 +115,7 @@ static void tile_groups(const struct product *c, size_t first_panel, size_t last
     }
 }
 
-/* Fills c->sum for a tile of rows: a chain for each group, several at a time to hide the latency. */
+/* Fills c->sum for a tile of rows: a chain for each group of each row, several at a time to hide the latency. */
 static void sum_rows(void *context, size_t tile, long thread)
 {
     const struct product *c = context;
@@ -123,22 +123,26 @@ static void sum_rows(void *context, size_t tile, long thread)
     const size_t row = tile * c->row_block;
     const size_t rows = c->rows - row < c->row_block ? c->rows - row : c->row_block;
     (void)thread;
-    for (size_t r = row; r < row + rows; r++)
-        for (size_t g = 0; g < groups; g += SUMS) {
-            const size_t n = groups - g < SUMS ? groups - g : SUMS;
-            float s[SUMS] = {0};
-            size_t common = SIZE_MAX;
-            for (size_t j = 0; j < n; j++)
-                common = start[g + j + 1] - start[g + j] < common ? start[g + j + 1] - start[g + j] : common;
-            for (size_t i = 0; i < common; i++)
-                for (size_t j = 0; j < n; j++)
-                    s[j] += c->x[r * c->ldx + start[g + j] + i];
-            for (size_t j = 0; j < n; j++) {
-                for (size_t i = start[g + j] + common; i < start[g + j + 1]; i++)
-                    s[j] += c->x[r * c->ldx + i];
-                c->sum[r * groups + g + j] = s[j];
-            }
+    for (size_t i = row * groups; i < (row + rows) * groups; i += SUMS) {
+        const size_t left = (row + rows) * groups - i, n = left < SUMS ? left : SUMS;
+        const float *from[SUMS];
+        float s[SUMS] = {0};
+        size_t length[SUMS], common = SIZE_MAX;
+        for (size_t j = 0; j < SUMS; j++) {
+            const size_t at = j < n ? i + j : i, g = at % groups;
+            from[j] = c->x + at / groups * c->ldx + start[g];
+            length[j] = start[g + 1] - start[g];
+            common = length[j] < common ? length[j] : common;
         }
+        for (size_t k = 0; k < common; k++)
+            for (size_t j = 0; j < SUMS; j++)
+                s[j] += from[j][k];
+        for (size_t j = 0; j < n; j++) {
+            for (size_t k = common; k < length[j]; k++)
+                s[j] += from[j][k];
+            c->sum[i + j] = s[j];
+        }
+    }
 }
 
 /* ---- floats ------------------------------------------------------------------------------------ */
