@@ -11,6 +11,7 @@
 #include "csv.h"
 #include "file.h"
 #include "json.h"
+#include "matrix.h"
 #include "memory.h"
 #include "output.h"
 #include "pool.h"
@@ -173,6 +174,9 @@ static void test_arguments(void **state)
     assert_done(draws_new(&d, 1, 9, key, &e), e);
     assert_refused(draws_bootstrap(&d, &x, 0, 0.95, key, &b, &e), e, "needs at least one value and one draw");
     draws_free(&d);
+    const struct tensor bias = {.name = "b", .rows = 1, .cols = 2};
+    struct matrix three = {.rows = 3};
+    assert_refused(matrix_bias(&three, &bias, &e), e, "b: 2 numbers for a matrix of 3 rows");
     assert_refused(sweep_run(&s, &e), e, "blocks of 7 columns: use a multiple of 16");
 }
 
