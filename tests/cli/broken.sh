@@ -4,7 +4,7 @@
 . tests/fault/runs.bash
 fixtures >"$work/log" 2>&1 || { echo "not ok small runs"; cat "$work/log"; exit 1; }
 restream=$(realpath "$KICK_BUILD/tests/restream") make_model=$(realpath "$KICK_BUILD/tests/make-model")
-models=$PWD/tests/data/models tokenizer=$PWD/tests/data/tokenizer
+models=$PWD/tests/data/models tokenizer=$PWD/tests/data/tokenizer figure=$PWD/reports/figure-1-perplexity
 cd "$work/f" || exit 1
 {
     kick-ingest-model shards -o s.kick
@@ -13,6 +13,7 @@ cd "$work/f" || exit 1
     kick-ingest-model "$models/qwen2_window" -o bias.kick # has biases
     kick-ingest-model "$models/qwen3_moe_v5" -o moe.kick
     kick-ingest-model "$models/opt" -o opt.kick
+    kick-ingest-model "$models/phi" -o phi.kick # 33 tensors
     "$make_model" narrow --layers 1 --hidden 16 --intermediate 16 --heads 2 --kv-heads 1 --vocab 32
     cp "$tokenizer/bytes.json" narrow/tokenizer.json # which has 340 ids
     kick-ingest-model narrow -o narrow.kick
@@ -21,7 +22,11 @@ printf '1 2 3\n' | kick-ingest-text -f ids -o few.kick
 printf '\377' >latin
 printf 'a\0b' >nul
 : >empty
-mkdir nothing
+printf '\x28\xb5\x2f\xfdgarbage here and more' >bad.zst
+head -c 30 t.txt.zst >cut.zst
+mkdir -p nothing stories/a
+ln -s nowhere stories/a/x.story
+cp -r "$figure" figure
 echo '{"results":{"a":7}}' >no-object.json
 echo '{"results":{}}' >no-results.json
 
@@ -46,10 +51,10 @@ m | order=0,1,2 | 1 | eval-perplexity -d c.kick x.kick | x.kick: has 2 of the mo
 m | order=0,2,1 | 1 | eval-perplexity -d c.kick x.kick | model.layers.0.input_layernorm.weight: the tensors are not in forward order
 m | order=0,1,1 | 1 | eval-perplexity -d c.kick x.kick | model.embed_tokens.weight: the tensors are not in forward order, model.layers.0.input_layernorm.weight comes first
 m | order=0,1,2,3,3 | 1 | eval-perplexity -d c.kick x.kick | q_proj.weight: the tensor is there twice
-m | order=0,1,2,3,4,5,6,7,8,9,10,11,11 | 1 | eval-perplexity -d c.kick x.kick | model.norm.weight: the tensor is there twice
-m | order=0,1,2,3,4,5,6,7,8,9,10,11,12,12 | 1 | eval-perplexity -d c.kick x.kick | lm_head.weight: the tensor is there twice
+m | order=0-11,11 | 1 | eval-perplexity -d c.kick x.kick | model.norm.weight: the tensor is there twice
+m | order=0-12,12 | 1 | eval-perplexity -d c.kick x.kick | lm_head.weight: the tensor is there twice
 m | order=0,1,1 | 1 | generate -d t.kick x.kick | model.embed_tokens.weight: the tensor is there twice
-m | order=0,1,2,3,4,5,6,7,8,9,10,11,11 | 1 | generate -d t.kick x.kick | model.norm.weight: the tensor is there twice
+m | order=0-11,11 | 1 | generate -d t.kick x.kick | model.norm.weight: the tensor is there twice
 m | order=0,1,1 | 1 | prune-wanda -c c.kick x.kick -o o | the tensors are not in forward order, model.layers.0.input_layernorm.weight comes first
 m | order=0,2,1 | 1 | prune-wanda -c c.kick x.kick -o o | model.layers.0.input_layernorm.weight: the tensors are not in forward order
 m | order=0,1,2,3 | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: has 0 of the model's 1 blocks
@@ -60,6 +65,9 @@ opt | order=0,0 | 1 | eval-perplexity -d few.kick x.kick | the tensors are not i
 m | 1~c07f | 1 | eval-perplexity -d c.kick x.kick | x.kick: layer 0: the attention's output is not finite in sequence 0, row 0
 m | 9~c07f | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: layer 0: the MLP's inner activation is not finite
 m | 12~c07f | 1 | generate -d t.kick x.kick | the logits are not finite; the final norm or the head is damaged
+phi | order=0-30,30 | 1 | eval-perplexity -d few.kick x.kick | model.final_layernorm.bias: the tensor is there twice
+moe | order=0-12,12 | 1 | eval-perplexity -d few.kick x.kick | experts.0.down_proj.weight: the tensor is there twice
+moe | 11~807f807f | 1 | eval-perplexity -d few.kick x.kick | layer 0, expert 0: the MLP's inner activation is not finite
 m | 3~c07f | 1 | prune-magnitude x.kick -o o | q_proj.weight: row 0 is not finite; repair the checkpoint
 m | 3~c07f | 1 | export-gguf x.kick -o o.gguf | q_proj.weight: row 0 is not finite in BF16
 m | 4={"tensor":"model.layers.0.mlp.x.weight"} | 1 | prune-magnitude x.kick -o o | a llama model has no tensor of this name
@@ -98,7 +106,7 @@ summary | order=1 | 1 | judge-request -d cnn.kick x.kick | x.kick: holds no item
 summary | header={"judge":"x"} | 1 | judge-request -d cnn.kick x.kick | x.kick: holds a judge's scores, not answers
 choice-m | | 1 | judge-request -d cnn.kick x.kick | holds results of the task "choice"; judges read those of summary and chat
 m | order=0,1,2,3,5 | 1 | ingest-model --method x --of x.kick model -o o | k_proj.weight: the dense model has model.layers.0.self_attn.v_proj.weight here
-m | order=0,1,2,3,4,5,6,7,8,9,10,11,12,12 | 1 | ingest-model --method x --of x.kick model -o o | lm_head.weight: only the dense model has it
+m | order=0-12,12 | 1 | ingest-model --method x --of x.kick model -o o | lm_head.weight: only the dense model has it
 s | | 1 | ingest-model --method x --of x.kick model -o o | a llama model of 1 layers, 8 wide, with 16 ids, is not what
 - | | 1 | export-hf --results ppl-p.kick m.kick -o oo | ppl-p.kick: holds a result of another model
 - | | 1 | export-hf m.kick -o model | model: is there already; name a new directory
@@ -118,8 +126,30 @@ s | | 1 | ingest-model --method x --of x.kick model -o o | a llama model of 1 la
 - | | 1 | analyze-load -D x.db no-object.json | no-object.json: results.a is no object
 - | | 1 | analyze-load -D x.db no-results.json | is neither a result stream nor a result file of lm-evaluation-harness
 - | | 1 | analyze-load -D x.db /proc/sys/vm/compact_memory | compact_memory: Permission denied
+- | | 2 | render-table --lm-eval x -f csv -D r.db | no FOLDER, no -o, no -f
+- | | 1 | render-table --lm-eval /proc/x -D r.db | /proc/x: No such file
+- | | 1 | render-table --lm-eval nul -D r.db | nul/llama-13K: Not a directory
+- | | 1 | render-chart --dpi 1200 --width 40 -D r.db figure -o o.png | at most 32000 each way
+- | | 1 | ingest-text bad.zst -o o | bad.zst: damaged zstd data
+- | | 1 | ingest-text cut.zst -o o | cut.zst: truncated: its compressed data ends too early
+- | | 1 | ingest-text /dev/null -o o | /dev/null: is not a file
+- | | 1 | ingest-cnndm stories | stories/a/x.story: cannot open it: No such file
 - | | 1 | ingest-cnndm nothing | nothing: holds no .story file
 - | | 1 | ingest-cnndm empty | there is no item in the input
 END
-[ "$seen" -gt 70 ] || echo "not ok only $seen rows were read"
+refuses "a prompt longer than the positions" 1 "ids; the model has 512 positions" kick-generate --prompt "$(printf 'a %.0s' {1..900})" m.kick
+refuses "a date of no calendar" 1 "pdf: 99999999999999999 is no date (SOURCE_DATE_EPOCH)" \
+    env SOURCE_DATE_EPOCH=99999999999999999 kick-render-chart -D r.db figure -o o.pdf
+fonts() { printf '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>%s</fontconfig>' "$1" >fonts.conf; }
+fonts ""
+refuses "no font" 1 "no font at all is installed" env FONTCONFIG_FILE="$PWD/fonts.conf" kick-render-chart -D r.db figure -o o.svg
+other=$(fc-list -f '%{file}\n' 2>/dev/null | grep -vi dejavu | grep -m1 '[.][ot]tf$')
+if [ -n "$other" ]; then
+    mkdir fonts && cp "$other" fonts
+    fonts "<dir>$PWD/fonts</dir><cachedir>$PWD/fonts</cachedir>"
+    refuses "another font" 1 "is not installed (" env FONTCONFIG_FILE="$PWD/fonts.conf" kick-render-chart -D r.db figure -o o.svg
+else
+    echo "skip another font: DejaVu is the only one"
+fi
+[ "$seen" -gt 80 ] || echo "not ok only $seen rows were read"
 check "nothing is left under the names" test ! -e o -a ! -e oo -a ! -e o.gguf

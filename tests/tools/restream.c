@@ -1,7 +1,7 @@
 /* Writes a stream again with something wrong in it, its frames and digests right:
  *   restream IN OUT EDIT…
  * Records count from 0, without the header. Edits:
- *   order=0,2,1,1   these records, in this order, instead of all
+ *   order=0-2,1,1   these records, in this order, instead of all
  *   K=JSON          record K's JSON gets these keys ("header=JSON": the header's)
  *   K-KEY           record K (or header) loses a key
  *   K~HEX           record K's attachment begins with these bytes
@@ -82,12 +82,18 @@ int main(int argc, char **argv)
     }
     if (output_open(&o, argv[2], &e) || stream_create(&w, o, header, NULL, &e))
         fail(e.text);
-    for (size_t i = 0; order ? *order : i < count; i++) {
-        char *end = NULL;
-        const size_t at = order ? strtoul(order, &end, 10) : i;
-        if (at >= count || (order && end == order))
+    size_t at = 0, last = order ? 0 : count;
+    for (;; at++) {
+        if (at >= last && order && *order) { /* the next range */
+            char *end;
+            at = strtoul(order, &end, 10);
+            last = *end == '-' ? strtoul(end + 1, &end, 10) + 1 : at + 1;
+            order = end + (*end == ',');
+        }
+        if (at >= last)
+            break;
+        if (at >= count)
             fail("order");
-        order = order ? end + (*end == ',') : NULL;
         const struct stream_section section = {list[at].data, list[at].bytes, 1};
         if (stream_write(w, list[at].json, &section, (size_t)list[at].has, &e))
             fail(e.text);
