@@ -28,6 +28,7 @@ mkdir -p nothing stories/a
 ln -s nowhere stories/a/x.story
 cp -r "$figure" figure
 echo '{"results":{"a":7}}' >no-object.json
+echo '{"item":"1","prompt":"x","aliases":[7]}' >aliases.jsonl
 echo '{"results":{}}' >no-results.json
 
 # Which stream | how it is edited, into x.kick | exit | the command | the words. Records of m.kick: 0 the
@@ -134,6 +135,11 @@ s | | 1 | ingest-model --method x --of x.kick model -o o | a llama model of 1 la
 - | | 1 | ingest-text cut.zst -o o | cut.zst: truncated: its compressed data ends too early
 - | | 1 | ingest-text /dev/null -o o | /dev/null: is not a file
 - | | 1 | ingest-cnndm stories | stories/a/x.story: cannot open it: No such file
+moe | 17~c07f | 1 | prune-wanda -c few.kick x.kick -o o | experts.2.up_proj.weight: row 0 is not finite; repair the checkpoint
+- | | 1 | ingest-mmlu nothing | nothing/test: cannot list it: No such file
+- | | 1 | ingest-tasks aliases.jsonl | line 1: it has no text or list of texts under "aliases"
+- | | 2 | prune-magnitude --mem-max 1Q m.kick -o o | --mem-max: '1Q' is not a size such as 512M or 2G
+- | | 2 | prune-magnitude -Z m.kick -o o | unknown option -Z
 - | | 1 | ingest-cnndm nothing | nothing: holds no .story file
 - | | 1 | ingest-cnndm empty | there is no item in the input
 END
@@ -150,6 +156,14 @@ if [ -n "$other" ]; then
     refuses "another font" 1 "is not installed (" env FONTCONFIG_FILE="$PWD/fonts.conf" kick-render-chart -D r.db figure -o o.svg
 else
     echo "skip another font: DejaVu is the only one"
+fi
+# On a terminal: no operand, and a binary output.
+if command -v script >/dev/null; then
+    on_terminal() { script -qec "$1" /dev/null </dev/null | tr -d '\r' | grep -qF -- "$2"; }
+    check "nothing to read on a terminal" on_terminal kick-prune-magnitude "nothing to read: name a file, or use it in a pipe"
+    check "no binary for a terminal" on_terminal "kick-prune-magnitude m.kick" "the output is binary and standard output is a terminal"
+else
+    echo "skip terminals: no script"
 fi
 [ "$seen" -gt 80 ] || echo "not ok only $seen rows were read"
 check "nothing is left under the names" test ! -e o -a ! -e oo -a ! -e o.gguf

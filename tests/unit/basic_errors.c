@@ -10,6 +10,7 @@
 #include "cpu.h"
 #include "csv.h"
 #include "file.h"
+#include "hessian.h"
 #include "json.h"
 #include "matrix.h"
 #include "memory.h"
@@ -177,6 +178,16 @@ static void test_arguments(void **state)
     const struct tensor bias = {.name = "b", .rows = 1, .cols = 2};
     struct matrix three = {.rows = 3};
     assert_refused(matrix_bias(&three, &bias, &e), e, "b: 2 numbers for a matrix of 3 rows");
+    struct hessian h;
+    struct factor f;
+    const struct factor_options direct = {.damping = 0.01};
+    assert_done(hessian_new(&h, 2, &e), e);
+    h.sum[0] = h.sum[2] = 1;
+    h.samples = 1;
+    h.sum[1] = 100;
+    assert_refused(factor_new(&f, &h, NULL, &direct, kernels_of(CPU_SCALAR), NULL, &e), e,
+                   "not positive definite even with damping 1");
+    hessian_free(&h);
     assert_refused(sweep_run(&s, &e), e, "blocks of 7 columns: use a multiple of 16");
 }
 

@@ -142,7 +142,7 @@ static const struct {
 static const char *made_model(const char *architecture, const struct key *change, int tensors,
                               const char *words)
 {
-    char list[4096] = "", file[4096], more[512];
+    char list[3072] = "", file[4096], more[512];
     int count = 1;
     for (size_t i = 0; i < KEYS + CHANGES; i++) {
         const struct key *k = i < KEYS ? &keys[i] : &change[i - KEYS];

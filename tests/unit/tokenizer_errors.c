@@ -268,6 +268,13 @@ static void texts_and_ids(void **state)
     assert_refused(tokenizer_encode(t, "x", (size_t)INT32_MAX + 1, &ids, &e), e, "more than 2 GiB");
     assert_refused(tokenizer_decode(t, &negative, 1, &text, &n, &e), e, "id -1 at 0 is negative");
     tokenizer_free(t);
+    /* tables at their ends */
+    struct string_map map = {0};
+    struct trie trie = {.nodes = UINT32_MAX / 2, .capacity = UINT32_MAX / 2};
+    struct merger merger = {0};
+    assert_refused(string_map_add(&map, "", (size_t)UINT32_MAX + 1, 0, 0, &e), e, "too many strings in a table");
+    assert_refused(trie_add(&trie, "a", 1, 0, &e), e, "too many nodes in a trie");
+    assert_refused(merger_symbols(&merger, (size_t)INT32_MAX + 1, &e), e, "without a place to cut it is too long");
 }
 
 int main(void)
