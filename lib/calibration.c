@@ -177,8 +177,6 @@ int calibration_read(struct calibration *c, const struct calibration_options *o,
     struct documents d = {0};
     int result = -1;
     *c = (struct calibration){0};
-    if (!o->path)
-        return error_usage(e, "-c is needed: a text stream to calibrate on (kick ingest-text)");
     if (documents_read(&d, o->path, 0, e))
         return -1;
     c->ids = d.ids;

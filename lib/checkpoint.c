@@ -424,12 +424,10 @@ static int set_fp8(struct checkpoint *c, struct checkpoint_entry *to,
 {
     const struct checkpoint_entry *scale = to->part[PART_SCALES];
     size_t block[2], bytes;
-    if (strcmp(codes->dtype, "F8_E4M3") || codes->rank != 2)
+    if (strcmp(codes->dtype, "F8_E4M3") || codes->rank != 2 || !size_multiply(codes->bytes, 4, &bytes))
         return error_set(e, "%.200s: is no matrix of type F8_E4M3", codes->name);
     if (check_float(scale, e))
         return -1;
-    if (!size_multiply(codes->bytes, 4, &bytes))
-        return error_set(e, "%.200s: its sizes are too large", codes->name);
     if (packed_fp8_blocks(&c->scheme, codes->shape[0], codes->shape[1], scale->rank, scale->shape,
                           block, e))
         return error_prefix(e, "%.200s", codes->name);

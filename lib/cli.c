@@ -115,10 +115,6 @@ static int option_set(struct cli_option *o, const char *arg, struct error *e)
     case CLI_TEXT:
         *(const char **)o->value = arg;
         return 0;
-    case CLI_SIZE:
-        if (parse_size(arg, (uint64_t *)o->value))
-            return error_usage(e, "%s: '%s' is not a size such as 512M or 2G", name, arg);
-        return 0;
     case CLI_CHOICE:
         if (!choice_listed(o->choices, arg))
             return error_usage(e, "%s: '%s' is none of %s", name, arg, o->choices);
@@ -152,7 +148,6 @@ static void option_default(const struct cli_option *o, char *text, size_t n)
         }
         break;
     case CLI_FLAG:
-    case CLI_SIZE:
         break;
     }
 }
@@ -407,9 +402,6 @@ json_t *cli_options_json(const struct cli *c)
             break;
         case CLI_REAL:
             v = json_real(*(double *)o->value);
-            break;
-        case CLI_SIZE:
-            v = json_integer((json_int_t)*(uint64_t *)o->value);
             break;
         case CLI_TEXT:
         case CLI_CHOICE:

@@ -18,7 +18,6 @@ enum cli_type {
     CLI_INT,    /* long *, within min..max */
     CLI_REAL,   /* double *, within min..max */
     CLI_TEXT,   /* const char ** */
-    CLI_SIZE,   /* uint64_t *, bytes with an optional K, M, G suffix */
     CLI_CHOICE, /* const char **, one of the words in `choices` ("a|b|c") */
 };
 

@@ -405,14 +405,13 @@ static void rows_run(struct forward *f, struct row_work *w)
 static int not_finite(const struct forward *f, const struct row_work *w, size_t layer,
                       const char *what, const struct sequence *s, size_t count, struct error *e)
 {
-    for (size_t i = 0; i < count; i++)
-        for (size_t r = 0; r < s[i].count; r++)
-            if (!f->k->finite(w->y + (s[i].row + r) * w->ldy, w->n))
-                return error_set(e,
-                                 "layer %zu: %s is not finite in sequence %zu, row %zu; the "
-                                 "weights of this layer or of one before are damaged or too large",
-                                 layer, what, s[i].number, r);
-    return error_set(e, "layer %zu: %s is not finite", layer, what);
+    size_t i = 0, r = 0;
+    while (f->k->finite(w->y + (s[i].row + r) * w->ldy, w->n) && (r + 1 < s[i].count || i + 1 < count)) {
+        r = r + 1 < s[i].count ? r + 1 : 0;
+        i += r == 0;
+    }
+    return error_set(e, "layer %zu: %s is not finite in sequence %zu, row %zu; the weights of this layer or of "
+                        "one before are damaged or too large", layer, what, s[i].number, r);
 }
 
 /* ---- a block -----------------------------------------------------------------------------------

@@ -175,8 +175,7 @@ static int prepare(struct pass *p, const struct source *s, struct pool *pool, bo
         cached = sum > cached ? sum : cached;
         i += n;
     }
-    if (!size_multiply(p->rows, forward_stride(m) * sizeof(float), &bytes))
-        return error_set(e, "%zu rows of activations are too many", p->rows);
+    bytes = p->rows * forward_stride(m) * sizeof(float); /* which spill_new() checks */
     uint64_t limit = SPILL;
     if (p->cli && p->cli->mem_max && p->cli->mem_max / 2 < limit)
         limit = p->cli->mem_max / 2;

@@ -137,10 +137,10 @@ static int not_finite(struct job *j, struct error *e)
     size_t width = values_size(j->type);
     if (!atomic_load(&j->bad))
         return 0;
-    for (size_t i = 0; i < j->rows * j->cols; i++)
-        if (magnitude(j->type, j->dense + i * width) >= infinity_of(j->type))
-            return error_set(e, "row %zu is not finite; repair the checkpoint", i / j->cols);
-    return error_set(e, "is not finite; repair the checkpoint");
+    size_t i = 0;
+    while (magnitude(j->type, j->dense + i * width) < infinity_of(j->type))
+        i++;
+    return error_set(e, "row %zu is not finite; repair the checkpoint", i / j->cols);
 }
 
 int prune_magnitude(enum tensor_values type, void *dense, size_t rows, size_t cols, double sparsity,

@@ -95,8 +95,7 @@ int pruning_read(struct pruning *p, struct cli *c, struct error *e)
     for (struct cli_option *o = c->options; p->pattern && o->name; o++)
         if (!strcmp(o->name, "sparsity"))
             o->result = false; /* a pattern's id does not depend on the unused share */
-    if (tensor_encoding_parse(p->encoding, &p->encoded, e))
-        return -1;
+    p->encoded = tensor_encoding_of(p->encoding);
     return p->map ? read_map(p, e) : 0;
 }
 

@@ -170,12 +170,8 @@ static int lcs(const struct tokens *r, const struct tokens *c, bool *taken, size
                struct error *e)
 {
     const size_t rows = r->count + 1, columns = c->count + 1;
-    size_t cells;
-    uint32_t *t = NULL;
+    uint32_t *t = memory_new(rows, columns * sizeof *t, "ROUGE-L", e);
     *length = 0;
-    if (!size_multiply(rows, columns, &cells))
-        return error_set(e, "texts are too long for ROUGE-L");
-    t = memory_new(cells, sizeof *t, "ROUGE-L", e);
     if (!t)
         return -1;
     for (size_t i = 1; i < rows; i++)
@@ -185,7 +181,7 @@ static int lcs(const struct tokens *r, const struct tokens *c, bool *taken, size
                                  : up > left                  ? up
                                                               : left;
         }
-    *length = t[cells - 1];
+    *length = t[rows * columns - 1];
     for (size_t i = r->count, j = c->count; taken && i > 0 && j > 0;) {
         if (r->id[i - 1] == c->id[j - 1]) {
             taken[i - 1] = true;

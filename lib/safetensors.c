@@ -157,8 +157,12 @@ int safetensors_open(struct safetensors **out, const char *path, struct error *e
         goto fail;
     }
     uint64_t size = (uint64_t)st.st_size, n = 0;
-    if (size < 8 || read_at(s->fd, 0, length, 8)) {
+    if (size < 8) {
         error_set(e, "is too small for a safetensors header");
+        goto fail;
+    }
+    if (read_at(s->fd, 0, length, 8)) {
+        error_set(e, "cannot read it: %s", strerror(errno));
         goto fail;
     }
     for (int i = 7; i >= 0; i--)

@@ -637,15 +637,13 @@ out:
     return result;
 }
 
-int tensor_encoding_parse(const char *text, enum tensor_encoding *out, struct error *e)
+enum tensor_encoding tensor_encoding_of(const char *text)
 {
     static const char *const list[] = {"auto", "none", "bitmap", "nm"};
-    for (int i = 0; i < 4; i++)
-        if (!strcmp(text, list[i])) {
-            *out = (enum tensor_encoding)i;
-            return 0;
-        }
-    return error_usage(e, "--encoding: '%s' is none of auto, none, bitmap, nm", text);
+    int i = 3;
+    while (i && strcmp(text, list[i]))
+        i--;
+    return (enum tensor_encoding)i;
 }
 
 static void *store_new(struct tensor_store *s, size_t n, size_t size, const char *what,

@@ -79,7 +79,8 @@ int tensor_write(const struct tensor *t, json_t *extra, struct stream_writer *w,
 
 /* Encodings: "auto" (the smallest), or "none", "bitmap", "nm" to force a mask. */
 enum tensor_encoding { ENCODING_AUTO, ENCODING_NONE, ENCODING_BITMAP, ENCODING_NM };
-int tensor_encoding_parse(const char *text, enum tensor_encoding *out, struct error *e);
+/* text: auto, none, bitmap or nm. */
+enum tensor_encoding tensor_encoding_of(const char *text);
 
 /* A tensor with values f32/f16/bf16 from dense data of that type, (rows, cols), to be kept where
  * keep says so (NULL: where the bits are not +0). Owns its buffers: struct tensor_store frees them. n, m:

@@ -181,8 +181,8 @@ static int start(struct text_input *t, struct error *e)
 static int unpack(struct text_input *t, struct error *e)
 {
     if (t->packing == GZIP) {
-        if (!t->inside && inflateReset(&t->gzip) != Z_OK)
-            return error_set(e, "%s: gzip cannot be reset", t->name);
+        if (!t->inside)
+            inflateReset(&t->gzip);
         t->inside = true;
         t->gzip.next_in = t->raw + t->raw_at;
         t->gzip.avail_in = (uInt)(t->raw_bytes - t->raw_at);

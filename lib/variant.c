@@ -77,15 +77,15 @@ void variant_close(struct variant *v)
 
 int variant_next(struct variant *v, const struct tensor *t, double *lost, struct error *e)
 {
-    struct tensor d;
+    struct tensor d = {.name = "nothing"};
     enum model_role role;
     size_t layer;
     double error = 0, whole = 0;
     float *a = NULL;
     int result = -1;
     const int got = source_next(&v->dense, &d, &role, &layer, e);
-    if (got != 1)
-        return got ? -1 : error_set(e, "%s: the dense model has no such tensor", t->name);
+    if (got < 0)
+        return -1;
     if (strcmp(d.name, t->name) || d.rows != t->rows || d.cols != t->cols) {
         error_set(e, "%s: the dense model has %s here", t->name, d.name);
         goto out;

@@ -71,17 +71,3 @@ int window_read(struct window *w, void *out, size_t n, struct error *e)
     }
     return 0;
 }
-
-int window_skip(struct window *w, uint64_t n, struct error *e)
-{
-    if (n > window_left(w))
-        return error_set(e, "ends early, at byte %llu: it was cut, or is damaged",
-                         (unsigned long long)w->end);
-    if (n > w->filled - w->first) {
-        w->first = w->filled = 0;
-    } else {
-        w->first += (size_t)n;
-    }
-    w->at += n;
-    return 0;
-}

@@ -27,7 +27,6 @@ void window_start(struct window *w, int fd, uint64_t at, uint64_t end);
 
 /* The next n bytes into out; where fewer are left: an error, nothing is taken. */
 int window_read(struct window *w, void *out, size_t n, struct error *e);
-int window_skip(struct window *w, uint64_t n, struct error *e);
 
 static inline uint64_t window_left(const struct window *w)
 {

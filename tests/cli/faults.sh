@@ -29,9 +29,29 @@ for fault in memory,fail:3 write,fail:1 read,short:1 rename,kill:1; do
     fi
 done
 
+# What is said when a call of the system fails, and that nothing else is said instead.
+exec 9<>"$work/page"
+said() { # NAME KIND WORDS NOT COMMAND…: one of the first 30 calls that fail gives the words, none the others
+    local name=$1 kind=$2 words=$3 not=$4 n
+    shift 4
+    for n in {1..30}; do
+        : >"$work/page"
+        truncate -s 2M "$work/page"
+        rm -rf "$work/d/new"
+        KICK_FAULT=$kind,fail,$n KICK_FAULT_FD=9 LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so "$@" 2>&1 >/dev/null
+    done >"$work/said"
+    check "$name: $words" bash -c 'grep -qF -- "$1" "$3" && ! grep -F -- "$2" "$3"' _ "$words" "$not" "$work/said"
+}
+said "safetensors read" read "model.safetensors: cannot read it: Input/output error" "too small" \
+    kick-ingest-model -j1 "$work/f/model" -o "$work/d/new"
+said "GGUF read" read "spm.gguf: cannot read it: Input/output error" "damaged" \
+    kick-ingest-model -j1 tests/data/gguf/spm.gguf -o "$work/d/new"
+said "safetensors written" write "model.safetensors: cannot write: No space left on device" "finished" \
+    kick-export-hf -j1 "$work/f/m.kick" -o "$work/d/new"
+
 # File systems without files that have no name (NFS): a temporary name does, and goes.
 mkdir "$work/nameless"
-exec 9<>"$work/page"
+: >"$work/page"
 truncate -s 2M "$work/page"
 check "stdin is kept where files have names" bash -c 'KICK_FAULT=open,unnamed,1 KICK_FAULT_FD=9 \
     LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so TMPDIR=$1 kick-ingest-text -o "$1/x.kick" <"$2"' _ "$work/nameless" "$work/f/t.txt.gz"

@@ -259,60 +259,8 @@ static void drawing_check_sees_overlaps(void **state)
     drawing_free(d);
 }
 
-static void refused(const char *json, const char *query, const char *text)
-{
-    struct error e = {0};
-    struct figure *f;
-    put("figure.json", json);
-    put("query.sql", query);
-    if (!load(&f, &e)) {
-        figure_free(f);
-        fail_msg("not refused, where it should have said: %s", text);
-    }
-    if (!strstr(e.text, text))
-        fail_msg("said \"%s\", not \"%s\"", e.text, text);
-}
-
-static void errors_name_the_key(void **state)
-{
-    static const char q[] = "SELECT 1 AS x, 2 AS y, 'a' AS name";
-    (void)state;
 #define PANEL "\"panels\": [{\"x\": {\"column\": \"x\"}}]"
 #define Y "\"y\": {\"column\": \"y\"}"
-    refused("{\"title\": \"T\", \"colour\": 1, " PANEL "," Y "}", q, "\"colour\"");
-    refused("{" PANEL "," Y "}", q, "\"title\" is missing");
-    refused("{\"title\": 3, " PANEL "," Y "}", q, "\"title\" is not a string");
-    refused("{\"title\": \"T\", " Y "}", q, "\"panels\"");
-    refused("{\"title\": \"T\", " PANEL "}", q, "\"y\" is missing");
-    refused("{\"title\": \"T\", \"kind\": \"pie\", " PANEL "," Y "}", q, "\"pie\"");
-    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"z\"}}", q, "no column z");
-    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"low\": \"x\"}}", q,
-            "come together");
-    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"scale\": \"ln\"}}", q,
-            "\"scale\"");
-    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"name\"}}", q,
-            "row 1: name is the text \"a\"");
-    refused("{\"title\": \"T\", \"panels\": [{\"x\": {\"column\": \"x\", \"tick\": 1}}]," Y "}", q,
-            "panels[0].x: there is no key \"tick\"");
-    refused("{\"title\": \"T\", " PANEL ", " Y ", \"columns\": [{\"name\": \"q\"}]}", q,
-            "columns[0]: \"name\": query.sql has no column q");
-    refused("{\"title\": \"T\", \"kind\": \"table\", \"table\": {\"rows\": [\"x\"], \"columns\": \"name\", \"value\": \"y\","
-            " \"bold\": 1}}", q, "table: \"bold\" is not a string");
-    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x, 2 AS x", "two columns");
-    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT 1 AS x; SELECT 2", "more than one");
-    refused("{\"title\": \"T\", " PANEL ", " Y "}", "SELECT absent", "no such column");
-    refused("{\"title\": \"T\", " PANEL ", \"y\": {\"column\": \"y\", \"scale\": \"log\"}}",
-            "SELECT 1 AS x, 0 AS y", "log scale cannot show");
-    put("caption.md", "n = {{n}}, {{absent}}");
-    put("caption.sql", "SELECT 83 AS n");
-    refused("{\"title\": \"T\", " PANEL "," Y "}", q, "{{absent}}");
-    put("caption.md", "n = {{n}}\n");
-    struct error e = {0};
-    struct figure *f;
-    assert_int_equal(load(&f, &e), 0);
-    assert_string_equal(f->caption, "n = 83");
-    figure_free(f);
-}
 
 /* What with.sql names is there for the query and for the caption. */
 static void queries_share_a_beginning(void **state)
@@ -406,7 +354,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_figures_say_what_is_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(markers_have_titles, setup, teardown),
         cmocka_unit_test(drawing_check_sees_overlaps),
-        cmocka_unit_test_setup_teardown(errors_name_the_key, setup, teardown),
         cmocka_unit_test_setup_teardown(queries_share_a_beginning, setup, teardown),
         cmocka_unit_test(ticks_are_round),
         cmocka_unit_test_setup_teardown(painted_twice_is_the_same, setup, teardown),

@@ -86,10 +86,36 @@ static void shared_formats(void **unused)
     assert_int_equal(bad, 0);
 }
 
+static void turns_in_a_wrong_order(void **state)
+{
+    static const struct {
+        struct chat_message list[3];
+        size_t count;
+        const char *says;
+    } rows[] = {
+        {{{0}}, 0, "a conversation ends with a user's message"},
+        {{{.role = "user"}, {.role = "assistant"}}, 2, "a conversation ends with a user's message"},
+        {{{.role = "assistant"}}, 1, "message 0 of a conversation is not the user's"},
+        {{{.role = "user", .text = "a"}, {.role = "user", .text = "b"}, {.role = "user"}}, 3,
+         "message 1 of a conversation is not the assistant's"},
+    };
+    const struct chat_format *f;
+    (void)state;
+    assert_int_equal(chat_find(&f, NULL, NULL, &e), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buffer b = {0};
+        assert_int_equal(chat_render(&b, f, rows[i].list, rows[i].count, true, NULL, NULL, &e), -1);
+        if (!strstr(e.text, rows[i].says))
+            fail_msg("said '%s', not '%s'", e.text, rows[i].says);
+        buffer_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_hand),
+        cmocka_unit_test(turns_in_a_wrong_order),
         cmocka_unit_test(shared_formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -423,6 +423,43 @@ static void sampled(void **unused)
         free(first[i]);
 }
 
+static void refusals(void **unused)
+{
+    struct source s;
+    struct pass *p = NULL;
+    struct forward *f = NULL;
+    struct model m;
+    struct error e;
+    char command[4200];
+    float x[64] = {0};
+    const int32_t id = 50;
+    const struct tensor t = {.name = "wpe", .rank = 2, .rows = 8, .cols = 16, .data = x};
+    const char *build = getenv("KICK_BUILD");
+    (void)unused;
+    /* an id that the model has not */
+    snprintf(command, sizeof command, "%s/bin/kick-ingest-model -q tests/data/models/llama -o %s",
+             build ? build : "build", stream);
+    assert_int_equal(system(command), 0);
+    OK(source_open(&s, stream, NULL, &error));
+    const int32_t ids[] = {1, (int32_t)s.model.vocab};
+    const struct pass_sequence sequence = {.ids = ids, .count = 2};
+    assert_int_equal(pass_run(&p, &s, &sequence, 1, NULL, NULL, NULL, &e), -1);
+    assert_non_null(strstr(e.text, "sequence 0: id "));
+    assert_non_null(strstr(e.text, " is outside the vocabulary of "));
+    pass_free(p);
+    source_close(&s);
+    /* a position that it has not */
+    json_t *config = json_loads("{\"model_type\":\"gpt2\",\"n_embd\":16,\"n_layer\":1,\"n_head\":2,"
+                                "\"vocab_size\":50,\"n_positions\":8}", 0, NULL);
+    OK(model_parse(&m, config, &error));
+    json_decref(config);
+    OK(forward_new(&f, &m, NULL, &error));
+    const struct entry entry = {.ids = &id, .first = 8, .count = 1, .x = x};
+    assert_int_equal(forward_enter(f, ROLE_POSITIONS, &t, NULL, &entry, 1, &e), -1);
+    assert_non_null(strstr(e.text, "position 8: the model has 8"));
+    forward_free(f);
+}
+
 int main(void)
 {
     const char *place = getenv("KICK_SHARED");
@@ -435,6 +472,7 @@ int main(void)
         cmocka_unit_test(golden_models),
         cmocka_unit_test(golden_stories),
         cmocka_unit_test(sampled),
+        cmocka_unit_test(refusals),
     };
     const int result = cmocka_run_group_tests(tests, NULL, NULL);
     unlink(stream);

@@ -104,6 +104,10 @@ static void rope(void **unused)
     bad("{" BASE ",\"rope_theta\":0}", "rope_theta");
 }
 
+#define SIZES                                                                                      \
+    "\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":4,"                            \
+    "\"num_attention_heads\":4,\"vocab_size\":512"
+
 static void refused(void **unused)
 {
     (void)unused;
@@ -125,11 +129,29 @@ static void refused(void **unused)
     bad("{\"model_type\":\"llama\",\"hidden_size\":64}", "intermediate_size");
     bad("{" BASE ",\"eos_token_id\":\"</s>\"}", "eos_token_id");
     bad("{" BASE ",\"rms_norm_eps\":-1}", "rms_norm_eps");
+    bad("[]", "the config is not a JSON object");
+    bad("{" BASE ",\"rope_scaling\":7}", "rope_scaling is not an object");
+    bad("{" BASE ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+        "\"high_freq_factor\":4,\"original_max_position_embeddings\":64}}",
+        "high_freq_factor 4 is not above low_freq_factor 4");
+    bad("{" BASE ",\"rope_parameters\":{\"partial_rotary_factor\":0.5}}",
+        "partial_rotary_factor 0.5: a llama model has 1");
+    bad("{" BASE ",\"bos_token_id\":[1]}", "bos_token_id is a list");
+    bad("{" BASE ",\"eos_token_id\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "eos_token_id lists 17 ids");
+    bad("{" BASE ",\"head_dim\":65536,\"num_attention_heads\":65536}", "is over 2^24");
+    bad("{\"model_type\":\"phi\"," SIZES ",\"partial_rotary_factor\":2}", "partial_rotary_factor 2 is outside");
+    bad("{\"model_type\":\"gemma2\"," SIZES ",\"query_pre_attn_scalar\":0}", "query_pre_attn_scalar is 0");
+    bad("{\"model_type\":\"gemma2\"," SIZES ",\"final_logit_softcapping\":-1}",
+        "final_logit_softcapping -1 is outside 0..1e9");
+    bad("{\"model_type\":\"mistral\",\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":60000,"
+        "\"num_attention_heads\":8,\"vocab_size\":512}", "num_hidden_layers 60000: with a sliding window");
+    bad("{\"model_type\":\"qwen2_moe\",\"moe_intermediate_size\":8,\"num_key_value_heads\":4," SIZES ",\"decoder_sparse_step\":2}",
+        "decoder_sparse_step or mlp_only_layers");
+    bad("{\"model_type\":\"qwen2_moe\",\"moe_intermediate_size\":8,\"num_key_value_heads\":4," SIZES ",\"qkv_bias\":false}",
+        "qkv_bias is false");
+    bad("{\"model_type\":\"falcon\"," SIZES ",\"new_decoder_architecture\":true,\"num_kv_heads\":3}",
+        "num_attention_heads 4 is not a multiple of num_kv_heads 3");
 }
-
-#define SIZES                                                                                      \
-    "\"hidden_size\":64,\"intermediate_size\":96,\"num_hidden_layers\":4,"                            \
-    "\"num_attention_heads\":4,\"vocab_size\":512"
 
 /* What only some families read, and what is there where the config is silent. */
 static void switches(void **unused)

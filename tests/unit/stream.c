@@ -579,6 +579,71 @@ static void trailer(void **state)
     free(p);
 }
 
+/* A descriptor that another part of the program closed stands for a device that fails. */
+static struct stream_reader *open_lost(int *fd)
+{
+    struct error e;
+    struct stream_reader *r;
+    *fd = dup(0);
+    close(*fd);
+    assert_done(stream_open(&r, scratch_path("one"), NULL, NULL, &e), e);
+    assert_true(fcntl(*fd, F_GETFD) >= 0);
+    return r;
+}
+
+static void refusals(void **state)
+{
+    struct error e;
+    struct stream_reader *r;
+    struct stream_record record;
+    char command[400];
+    size_t count;
+    int fd;
+    (void)state;
+    assert_done(stream_open(&r, scratch_path("one"), NULL, NULL, &e), e);
+    assert_refused(stream_done(r, &e), e, "one: is not read to its end");
+    stream_close(r);
+    snprintf(command, sizeof command, "cd '%s' && cat one one >twice && rm -f fifo && mkfifo fifo && (cat one >fifo &)",
+             scratch);
+    assert_int_equal(system(command), 0);
+    assert_done(stream_open(&r, scratch_path("twice"), NULL, NULL, &e), e);
+    assert_refused(stream_index(r, &count, &e), e, "twice: holds more than one stream");
+    stream_close(r);
+    assert_done(stream_open(&r, scratch_path("fifo"), NULL, NULL, &e), e);
+    assert_refused(stream_index(r, &count, &e), e, "fifo: is not a file; access by index needs one");
+    stream_close(r);
+    r = open_lost(&fd);
+    assert_done(stream_index(r, &count, &e), e);
+    close(fd);
+    assert_refused(stream_read_at(r, 0, &record, &e), e, "one: cannot seek: ");
+    stream_close(r);
+    r = open_lost(&fd);
+    close(fd);
+    int got;
+    while ((got = stream_next(r, &record, &e)) == 1)
+        ;
+    assert_refused(got, e, "one: cannot read it: ");
+    stream_close(r);
+    /* writing */
+    struct output *o;
+    struct stream_writer *w;
+    const struct stream_section all = {"", SIZE_MAX, 1}, list[] = {all, all}, none = {"", 0, 1};
+    json_t *header = new_header("source"), *small = json_object();
+    char *text = calloc((5 << 20) + 1, 1);
+    memset(text, 'a', 5 << 20);
+    json_t *large = json_pack("{s:s}", "text", text);
+    assert_done(output_open(&o, scratch_path("none"), &e), e);
+    assert_done(stream_create(&w, o, header, NULL, &e), e);
+    assert_refused(stream_write(w, large, &none, 1, &e), e, "record with an attachment is over 4 MiB");
+    assert_refused(stream_write(w, small, list, 2, &e), e, "an attachment is too large");
+    stream_writer_free(w);
+    output_free(o);
+    free(text);
+    json_decref(header);
+    json_decref(small);
+    json_decref(large);
+}
+
 static void ids(void **state)
 {
     (void)state;
@@ -693,7 +758,7 @@ int main(void)
         cmocka_unit_test(hand_made),       cmocka_unit_test(foreign_frames),
         cmocka_unit_test(promised_bytes),  cmocka_unit_test(trailer),
         cmocka_unit_test(ids),             cmocka_unit_test(planes),
-        cmocka_unit_test(golden_version_1),
+        cmocka_unit_test(golden_version_1), cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
