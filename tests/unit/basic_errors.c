@@ -119,9 +119,6 @@ static void test_files(void **state)
 static void test_limits(void **state)
 {
     struct rlimit was, none = {0};
-    struct file_map m;
-    struct spill s;
-    struct pool *p;
     double seconds;
     long kilobytes = 0;
     const char *const no[] = {"/nowhere/program", NULL}, *const fails[] = {"false", NULL};
@@ -135,6 +132,9 @@ static void test_limits(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     assert_refused(result, e, "no pipe for false");
 #ifndef __SANITIZE_ADDRESS__ /* whose address space is a large one */
+    struct file_map m;
+    struct spill s;
+    struct pool *p;
     FILE *f = fopen(scratch_path("large"), "w");
     assert_int_equal(ftruncate(fileno(f), 1 << 30), 0);
     fclose(f);
