@@ -65,6 +65,7 @@ bias | 3={"shape":[6,2]} | 1 | eval-perplexity -d few.kick x.kick | tensor model
 opt | order=0,0 | 1 | eval-perplexity -d few.kick x.kick | the tensors are not in forward order
 m | 1~c07f | 1 | eval-perplexity -d c.kick x.kick | x.kick: layer 0: the attention's output is not finite in sequence 0, row 0
 m | 9~c07f | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: layer 0: the MLP's inner activation is not finite
+m | 10~7f7f7fff | 1 | quantize-gptq -c c.kick x.kick -o o | down_proj.weight: the compressed matrix is not finite
 m | 12~c07f | 1 | generate -d t.kick x.kick | the logits are not finite; the final norm or the head is damaged
 phi | order=0-30,30 | 1 | eval-perplexity -d few.kick x.kick | model.final_layernorm.bias: the tensor is there twice
 moe | order=0-12,12 | 1 | eval-perplexity -d few.kick x.kick | experts.0.down_proj.weight: the tensor is there twice
