@@ -1,4 +1,4 @@
-/* What the library says where jansson gets no memory. The programs end at once then (lib/cli.c); the library
+/* What the library says where jansson, or strdup(), gets no memory. The programs end at once then (lib/cli.c); the library
  * by itself gives an error, whichever allocation it is that fails. */
 #include "scratch.h"
 
@@ -6,14 +6,17 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "chat.h"
 #include "checkpoint.h"
 #include "evaluation.h"
 #include "filter.h"
+#include "gguf.h"
 #include "harness.h"
 #include "ingest.h"
 #include "json.h"
 #include "judged.h"
 #include "output.h"
+#include "pruning.h"
 #include "query.h"
 #include "source.h"
 #include "tensor.h"
@@ -22,6 +25,15 @@
 
 static struct error e;
 static long left; /* allocations that are still given */
+static long plain = LONG_MAX; /* of those, malloc()'s, strdup()'s among them */
+
+#ifndef __SANITIZE_ADDRESS__ /* which has a malloc() of its own */
+void *__libc_malloc(size_t n);
+void *malloc(size_t n)
+{
+    return plain == LONG_MAX || plain-- > 0 ? __libc_malloc(n) : NULL;
+}
+#endif
 
 static void *few(size_t n)
 {
@@ -187,6 +199,53 @@ static int an_item(void)
     return ingest_record(&g, NULL, &e);
 }
 
+static int an_answer(void)
+{
+    json_t *list = json_array();
+    const int result = ingest_add(list, "\xff", &e);
+    json_decref(list);
+    return result;
+}
+
+static int a_map(void)
+{
+    struct cli c = {.name = "x"};
+    struct pruning p = {.encoding = "auto", .map = scratch_path("map")};
+    const int result = pruning_read(&p, &c, &e);
+    pruning_free(&p);
+    return result;
+}
+
+static int a_template(void)
+{
+    char *text = NULL;
+    const int result = chat_template_of("{\"chat_template\":\"x\"}", &text, &e);
+    free(text);
+    return result;
+}
+
+static int a_gguf_file(void)
+{
+    struct gguf *g = NULL;
+    const int result = gguf_open(&g, "tests/data/gguf/spm.gguf", &e);
+    if (!result)
+        gguf_close(g);
+    return result;
+}
+
+static int a_kept_file(void)
+{
+    struct output *o;
+    const long given = plain;
+    plain = LONG_MAX;
+    assert_done(output_open(&o, scratch_path("kept"), &e), e);
+    plain = given;
+    const int result = output_keep(o, scratch_path("part"), &e);
+    plain = LONG_MAX;
+    output_free(o);
+    return result;
+}
+
 static const struct {
     int (*call)(void);
     const char *says;
@@ -213,6 +272,7 @@ static const struct {
     {a_note, "no memory for a record", true},
     {a_time, "no memory for a record", true},
     {an_item, "no memory for a record", true},
+    {an_answer, "no memory for a list of answers", true},
 };
 
 static void test_calls(void **state)
@@ -238,6 +298,35 @@ static void test_calls(void **state)
 
 /* ---- files that they need ----------------------------------------------------------------------- */
 
+static void test_copies(void **state)
+{
+    static const struct {
+        int (*call)(void);
+        const char *says;
+    } rows[] = {
+        {a_template, "no memory for a chat template"},
+        {a_gguf_file, "no memory for a path"},
+        {a_kept_file, "no memory for a file name"},
+        {a_map, "no memory for a map"},
+        {harness_files, "no memory for a path"},
+    };
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip();
+#endif
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        bool said = false;
+        for (long given = 0; !said && given < 5000; given++) {
+            plain = given;
+            const int result = rows[i].call();
+            plain = LONG_MAX;
+            said = result && strstr(e.text, rows[i].says);
+        }
+        if (!said)
+            fail_msg("call %zu: never said '%s'", i, rows[i].says);
+    }
+}
+
 static void put(const char *name, const char *text)
 {
     assert_done(output_file(scratch_path(name), text, strlen(text), &e), e);
@@ -255,6 +344,7 @@ static int setup_files(void **state)
         return -1;
     record = json_pack("{s:s, s:[s]}", "name", "n", "more", "x");
     mkdir(scratch_path("model"), 0700);
+    put("map", "x 0.5\n");
     put("model/config.json", "{}");
     put("model/tokenizer.json", "{}");
     put("model/chat_template.jinja", "x");
@@ -298,6 +388,6 @@ static int teardown_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calls)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calls), cmocka_unit_test(test_copies)};
     return cmocka_run_group_tests_name("memory_errors", tests, setup_files, teardown_files);
 }
