@@ -84,7 +84,7 @@ m | 0={"tokenizer":"x"} | 1 | eval-perplexity -d c.kick x.kick | x.kick: its tok
 m | header={"config":7} | 1 | eval-perplexity -d c.kick x.kick | x.kick: its config: the config is not a JSON object
 m | header={"config":7} | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: its config: the config is not a JSON object
 m | header={"config":7} | 1 | prune-magnitude x.kick -o o | x.kick: its config: the config is not a JSON object
-c | 1={"ids":[1,"x"]} | 1 | eval-perplexity -d x.kick m.kick | x.kick: row 1: its 1th entry is not a token id
+c | 1={"ids":[1,"x"]} | 1 | eval-perplexity -d x.kick m.kick | x.kick: row 1: entry 1 is not a token id
 c | 1-ids | 1 | eval-perplexity -d x.kick m.kick | x.kick: record 1 has neither "text" nor "ids"
 c | 1={"text":"a"} 1-ids | 1 | eval-perplexity -d x.kick m.kick | x.kick: record 1: texts and rows of ids are mixed
 c | order= | 1 | eval-perplexity -d x.kick m.kick | x.kick: holds no document
