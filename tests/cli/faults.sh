@@ -44,7 +44,7 @@ said() { # NAME KIND WORDS NOT COMMAND…: the first calls that fail end in the 
     done
     check "$name: $words" bash -c 'grep -q -- "$1\$" "$3" && ! grep -F -- "$2" "$3"' _ "$words" "$not" "$work/said"
 }
-said "safetensors read" read "model.safetensors: cannot read it: Input/output error" "too small" \
+said "safetensors read" read "model.embed_tokens.weight: cannot read it: Input/output error" "too small" \
     kick-ingest-model -j1 "$work/f/model" -o "$work/d/new"
 said "GGUF read" read "spm.gguf: cannot read it: Input/output error" "damaged" \
     kick-ingest-model -j1 tests/data/gguf/spm.gguf -o "$work/d/new"
