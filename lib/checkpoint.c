@@ -77,7 +77,7 @@ static int add_chat_template(struct checkpoint *c, struct error *e)
     if (!text)
         return 0;
     all = c->settings ? json_parse(c->settings, c->settings_bytes, "tokenizer_config.json", e)
-                      : json_object();
+                      : json_parse("{}", 2, "tokenizer_config.json", e);
     if (!all || json_set(all, "chat_template", json_stringn(text, n), e)) {
         error_prefix(e, "%s", c->directory);
         goto out;

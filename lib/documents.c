@@ -17,7 +17,7 @@ static int take_ids(struct document *d, const json_t *ids, size_t row, struct er
         const json_t *v = json_array_get(ids, i);
         const json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
         if (id < 0 || id > INT32_MAX)
-            return error_set(e, "row %zu: its %zuth entry is not a token id", row, i);
+            return error_set(e, "row %zu: entry %zu is not a token id", row, i);
         d->ids[i] = (int32_t)id;
     }
     return 0;

@@ -130,13 +130,13 @@ static int task_read(json_t *list, const json_t *root, const char *task, const j
     json_t *n = json_object_get(of_task(root, "n-samples", task), "effective");
     const char *hash = json_get_string_or(json_object_get(root, "task_hashes"), task, NULL);
     int result = -1;
-    if (!name || !step || !summary || !definition) {
+    if (!name || !step || !summary || !definition ||
+        !(model = json_pack("{s:O, s:[O]}", "name", name, "steps", step))) {
         error_set(e, "no memory for a result");
         goto out;
     }
     if (summary_add(summary, metrics, e) ||
         (json_is_integer(n) && json_set(summary, "n", json_incref(n), e)) ||
-        !(model = json_pack("{s:O, s:[O]}", "name", name, "steps", step)) ||
         digest_json(model, hex, e) || json_set(model, "id", json_string(hex), e))
         goto out;
     /* The data: by the harness's own hash, or by what defines them. */

@@ -12,7 +12,7 @@ json_t *json_parse(const char *text, size_t n, const char *what, struct error *e
 {
     json_error_t je;
     json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &je);
-    if (!j && json_error_code(&je) == json_error_out_of_memory)
+    if (!j && je.line < 0) /* nothing was found wrong: the parser had no memory, and does not say so */
         error_set(e, "%s: no memory to read it", what);
     else if (!j)
         error_set(e, "%s: not valid JSON: line %d, column %d: %.160s", what, je.line, je.column,

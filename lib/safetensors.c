@@ -182,7 +182,7 @@ int safetensors_open(struct safetensors **out, const char *path, struct error *e
     /* As the reference does, the last of equal names counts. */
     s->header = json_loadb(text, (size_t)n, 0, &why);
     if (!json_is_object(s->header)) {
-        error_set(e, "its header is not valid JSON: %.160s", s->header ? "no object" : why.text);
+        error_set(e, "its header is not valid JSON: %.160s", s->header ? "no object" : why.line < 0 ? "no memory" : why.text);
         goto fail;
     }
     if (parse_header(s, 8 + n, size - 8 - n, e))

@@ -590,7 +590,7 @@ int tensor_write(const struct tensor *t, json_t *extra, struct stream_writer *w,
     int result = -1;
     for (int i = 0; i < t->rank; i++)
         json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
-    if (json_set(json, "tensor", json_string(t->name), e) || json_set(json, "shape", shape, e) ||
+    if (json_set(json, "tensor", json_string(t->name), e) || json_set(json, "shape", json_incref(shape), e) ||
         json_set(json, "values", json_string(names[t->values]), e))
         goto out;
     if (t->values == VALUES_INT &&
@@ -634,6 +634,7 @@ int tensor_write(const struct tensor *t, json_t *extra, struct stream_writer *w,
     result = stream_write(w, json, section, count, e);
 out:
     json_decref(json);
+    json_decref(shape);
     return result;
 }
 

@@ -121,8 +121,8 @@ static json_t *make_root(const struct class *c, json_t *vocab, json_t *merges)
 
 static json_t *parse_settings(const char *settings, struct error *e)
 {
-    return settings ? json_parse(settings, strlen(settings), "tokenizer_config.json", e)
-                    : json_object();
+    settings = settings ? settings : "{}";
+    return json_parse(settings, strlen(settings), "tokenizer_config.json", e);
 }
 
 /* ---- vocab.json and merges.txt -------------------------------------------------------------- */
@@ -354,6 +354,8 @@ int tokenizer_from_tiktoken(const char *text, size_t n, const char *settings, st
                                                       json_string_length(name),
                                                       json_integer((json_int_t)rank));
         json_decref(name);
+        if (bad)
+            error_set(e, "no memory for a tokenizer");
         if (bad || string_map_add(&r.map, token, k, string_hash(token, k), (int32_t)rank, e))
             goto out;
     }

@@ -65,6 +65,7 @@ bias | 3={"shape":[6,2]} | 1 | eval-perplexity -d few.kick x.kick | tensor model
 opt | order=0,0 | 1 | eval-perplexity -d few.kick x.kick | the tensors are not in forward order
 m | 1~c07f | 1 | eval-perplexity -d c.kick x.kick | x.kick: layer 0: the attention's output is not finite in sequence 0, row 0
 m | 9~c07f | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: layer 0: the MLP's inner activation is not finite
+m | 10~7f7f7fff | 1 | quantize-gptq -c c.kick x.kick -o o | down_proj.weight: the compressed matrix is not finite
 m | 12~c07f | 1 | generate -d t.kick x.kick | the logits are not finite; the final norm or the head is damaged
 phi | order=0-30,30 | 1 | eval-perplexity -d few.kick x.kick | model.final_layernorm.bias: the tensor is there twice
 moe | order=0-12,12 | 1 | eval-perplexity -d few.kick x.kick | experts.0.down_proj.weight: the tensor is there twice
@@ -83,7 +84,7 @@ m | 0={"tokenizer":"x"} | 1 | eval-perplexity -d c.kick x.kick | x.kick: its tok
 m | header={"config":7} | 1 | eval-perplexity -d c.kick x.kick | x.kick: its config: the config is not a JSON object
 m | header={"config":7} | 1 | prune-wanda -c c.kick x.kick -o o | x.kick: its config: the config is not a JSON object
 m | header={"config":7} | 1 | prune-magnitude x.kick -o o | x.kick: its config: the config is not a JSON object
-c | 1={"ids":[1,"x"]} | 1 | eval-perplexity -d x.kick m.kick | x.kick: row 1: its 1th entry is not a token id
+c | 1={"ids":[1,"x"]} | 1 | eval-perplexity -d x.kick m.kick | x.kick: row 1: entry 1 is not a token id
 c | 1-ids | 1 | eval-perplexity -d x.kick m.kick | x.kick: record 1 has neither "text" nor "ids"
 c | 1={"text":"a"} 1-ids | 1 | eval-perplexity -d x.kick m.kick | x.kick: record 1: texts and rows of ids are mixed
 c | order= | 1 | eval-perplexity -d x.kick m.kick | x.kick: holds no document

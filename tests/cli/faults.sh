@@ -29,20 +29,22 @@ for fault in memory,fail:3 write,fail:1 read,short:1 rename,kill:1; do
     fi
 done
 
-# What is said when a call of the system fails, and that nothing else is said instead.
+# What is said when a call of the system fails.
 exec 9<>"$work/page"
-said() { # NAME KIND WORDS NOT COMMAND…: one of the first 30 calls that fail gives the words, none the others
+said() { # NAME KIND WORDS NOT COMMAND…: the first calls that fail end in the words, none before in the others
     local name=$1 kind=$2 words=$3 not=$4 n
     shift 4
+    : >"$work/said"
     for n in {1..30}; do
         : >"$work/page"
         truncate -s 2M "$work/page"
         rm -rf "$work/d/new"
-        KICK_FAULT=$kind,fail,$n KICK_FAULT_FD=9 LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so "$@" 2>&1 >/dev/null
-    done >"$work/said"
-    check "$name: $words" bash -c 'grep -qF -- "$1" "$3" && ! grep -F -- "$2" "$3"' _ "$words" "$not" "$work/said"
+        KICK_FAULT=$kind,fail,$n KICK_FAULT_FD=9 LD_PRELOAD=$(realpath "$KICK_BUILD")/tests/fault.so "$@" 2>>"$work/said" >/dev/null
+        grep -q -- "$words\$" "$work/said" && break # further on lie the calls of what ends the program
+    done
+    check "$name: $words" bash -c 'grep -q -- "$1\$" "$3" && ! grep -F -- "$2" "$3"' _ "$words" "$not" "$work/said"
 }
-said "safetensors read" read "model.safetensors: cannot read it: Input/output error" "too small" \
+said "safetensors read" read "model.embed_tokens.weight: cannot read it: Input/output error" "too small" \
     kick-ingest-model -j1 "$work/f/model" -o "$work/d/new"
 said "GGUF read" read "spm.gguf: cannot read it: Input/output error" "damaged" \
     kick-ingest-model -j1 tests/data/gguf/spm.gguf -o "$work/d/new"

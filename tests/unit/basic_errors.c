@@ -20,6 +20,7 @@
 #include "spill.h"
 #include "statistics.h"
 #include "sweep.h"
+#include "text_input.h"
 
 static struct error e;
 
@@ -92,6 +93,13 @@ static void test_files(void **state)
     assert_done(output_file(scratch_path("ten"), "0123456789", 10, &e), e);
     assert_refused(file_read(scratch_path("ten"), 9, &text, &n, &e), e, "is larger than the 9 bytes");
     assert_refused(file_map(&m, "/dev/null", &e), e, "/dev/null: is not a regular file");
+    struct text_input *t;
+    struct buffer long_text = {.data = malloc((1u << 30) + (1 << 20)), .length = (1u << 30) + 1,
+                               .capacity = (1u << 30) + (1 << 20)};
+    assert_done(text_input_open(&t, scratch_path("ten"), &e), e);
+    assert_refused(text_input_all(t, &long_text, &e), e, "ten: a document is longer than 1 GiB; use -f lines");
+    text_input_close(t);
+    buffer_free(&long_text);
     /* temporary ones */
     char *old = getenv("TMPDIR") ? strdup(getenv("TMPDIR")) : NULL, longer[5000];
     memset(longer, 'x', sizeof longer - 1);
@@ -119,9 +127,6 @@ static void test_files(void **state)
 static void test_limits(void **state)
 {
     struct rlimit was, none = {0};
-    struct file_map m;
-    struct spill s;
-    struct pool *p;
     double seconds;
     long kilobytes = 0;
     const char *const no[] = {"/nowhere/program", NULL}, *const fails[] = {"false", NULL};
@@ -135,6 +140,9 @@ static void test_limits(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
     assert_refused(result, e, "no pipe for false");
 #ifndef __SANITIZE_ADDRESS__ /* whose address space is a large one */
+    struct file_map m;
+    struct spill s;
+    struct pool *p;
     FILE *f = fopen(scratch_path("large"), "w");
     assert_int_equal(ftruncate(fileno(f), 1 << 30), 0);
     fclose(f);

@@ -161,6 +161,11 @@ static void test_drawings(void **state)
     assert_int_equal(drawing_png(d, 1e6, &out, &e), -1);
     assert_non_null(strstr(e.text, "at most 32000 each way: lower --dpi"));
     buffer_free(&out);
+    struct buffer full = {.length = SIZE_MAX / 2, .capacity = SIZE_MAX / 2}; /* which nothing goes into */
+    assert_int_equal(drawing_png(d, 72, &full, &e), -1);
+    assert_non_null(strstr(e.text, "png: "));
+    assert_int_equal(drawing_pdf(&d, 1, 1000, "T", &full, &e), -1);
+    assert_non_null(strstr(e.text, "pdf: "));
     drawing_free(d);
 }
 

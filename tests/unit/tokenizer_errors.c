@@ -274,6 +274,7 @@ static void texts_and_ids(void **state)
     struct merger merger = {0};
     assert_refused(string_map_add(&map, "", (size_t)UINT32_MAX + 1, 0, 0, &e), e, "too many strings in a table");
     assert_refused(trie_add(&trie, "a", 1, 0, &e), e, "too many nodes in a trie");
+    trie_free(&trie);
     assert_refused(merger_symbols(&merger, (size_t)INT32_MAX + 1, &e), e, "without a place to cut it is too long");
 }
 
