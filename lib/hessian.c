@@ -338,9 +338,9 @@ static void invert_tile(void *context, size_t i, long thread)
             f->k->product[PANEL_F32](f->width, 1, f->at - k < K_BLOCK ? f->at - k : K_BLOCK,
                                      f->a + f->at * f->ld + k, f->ld, m + p * ldw + k * PANEL, 0,
                                      sum + p * WIDE * PANEL, PANEL, NULL, k > column);
-    for (size_t at = column < f->at ? f->at : column; at < last; at += TILE) {
+    const size_t from = column < f->at ? f->at : column;
+    for (size_t at = from; at < last; at += TILE) {
         const size_t rows = last - at < TILE ? last - at : TILE;
-        const size_t from = column < f->at ? f->at : column;
         if (at == column) {
             invert_diagonal(f, at, rows);
             continue;

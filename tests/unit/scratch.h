@@ -41,6 +41,17 @@ static inline const char *scratch_path(const char *name)
     return path[turn];
 }
 
+/* A file there of these bytes; its path. */
+static inline const char *scratch_file(const char *name, const void *bytes, size_t n)
+{
+    const char *path = scratch_path(name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    return path;
+}
+
 static inline uint64_t random_next(uint64_t *state)
 {
     uint64_t z = (*state += 0x9E3779B97F4A7C15u);

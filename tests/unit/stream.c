@@ -174,14 +174,6 @@ static unsigned char *read_file(const char *path, size_t *n)
     return p;
 }
 
-static void write_file(const char *path, const void *data, size_t n)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, n, f), n);
-    fclose(f);
-}
-
 /* ---- tests --------------------------------------------------------------------------------------- */
 
 static char file_digest[STREAM_DIGEST_LENGTH];
@@ -397,7 +389,7 @@ static int read_made(const struct maker *m, struct error *e)
     struct stream_reader *r;
     struct stream_record record;
     int got;
-    write_file(scratch_path("made"), m->data, m->length);
+    scratch_file("made", m->data, m->length);
     if (stream_open(&r, scratch_path("made"), "text", NULL, e))
         return -1;
     while ((got = stream_next(r, &record, e)) == 1)
@@ -567,7 +559,7 @@ static void trailer(void **state)
     unsigned char *p = read_file(scratch_path("many"), &n);
     for (size_t i = 0; i < STREAM_TRAILER; i++) {
         p[n - 1 - i] ^= 4;
-        write_file(scratch_path("trailer"), p, n);
+        scratch_file("trailer", p, n);
         p[n - 1 - i] ^= 4;
         assert_done(stream_open(&r, scratch_path("trailer"), NULL, NULL, &e), e);
         int got;

@@ -17,16 +17,6 @@ static void refused(const char *path, const char *says)
     assert_refused(torch_open(&f, path, &e), e, says);
 }
 
-static const char *made(const void *bytes, size_t n)
-{
-    const char *path = scratch_path("made.bin");
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    fclose(f);
-    return path;
-}
-
 /* Bytes that may hold NULs. */
 struct bytes {
     const char *at;
@@ -77,21 +67,21 @@ static void test_pickles(void **state)
     enum { NAME = 300, RECORD = 1 << 20, RECORDS = 64, TUPLES = 3 << 20 };
     (void)state;
     for (size_t i = 0; i < sizeof pickles / sizeof *pickles; i++)
-        refused(made(pickles[i].pickle.at, pickles[i].pickle.n), pickles[i].says);
+        refused(scratch_file("made.bin", pickles[i].pickle.at, pickles[i].pickle.n), pickles[i].says);
     refused(DATA "nested.bin", "a: is a dictionary, not a tensor");
     refused(DATA "module.bin", "asks for 'torch.nn.modules.linear.Linear'");
     refused(DATA "sparse.bin", "asks for 'torch._utils._rebuild_sparse_tensor'");
     refused(scratch, "is not a file");
     char *many = malloc(TUPLES);
     memset(many, 'c', NAME);
-    refused(made(many, NAME), "a name of more than 256 bytes");
+    refused(scratch_file("made.bin", many, NAME), "a name of more than 256 bytes");
     memset(many, ')', TUPLES);
     memcpy(many, "\x80\2", 2);
-    refused(made(many, TUPLES), "would need more than 512 MiB");
+    refused(scratch_file("made.bin", many, TUPLES), "would need more than 512 MiB");
     free(many);
     /* 64 texts with holes for letters; not a byte of it may be read beyond. */
     static const unsigned char text[5] = {'X', 0xfb, 0xff, 0x0f, 0};
-    FILE *f = fopen(made("", 0), "wb");
+    FILE *f = fopen(scratch_file("made.bin", "", 0), "wb");
     for (long i = 0; i < RECORDS; i++) {
         fseek(f, i * RECORD, SEEK_SET);
         assert_int_equal(fwrite(text, 1, sizeof text, f), sizeof text);
@@ -231,12 +221,12 @@ static void test_zip(void **state)
             put(&a, damages[i].change[k].width, damages[i].change[k].to);
             a.n = n;
         }
-        refused(made(a.data, a.n), damages[i].says);
+        refused(scratch_file("made.bin", a.data, a.n), damages[i].says);
     }
     archive_make(&a, plain, 3, false);
     memcpy(a.data + a.central[2] + 42, a.data + a.central[1] + 42, 4); /* the place of the other */
-    refused(made(a.data, a.n), "zip entry archive/data/0: overlaps with archive/data/0");
-    refused(made("PK\3\4", 4), "is too small for a zip archive");
+    refused(scratch_file("made.bin", a.data, a.n), "zip entry archive/data/0: overlaps with archive/data/0");
+    refused(scratch_file("made.bin", "PK\3\4", 4), "is too small for a zip archive");
 }
 
 /* ---- what torch.save() puts in an archive ----------------------------------------------------- */
@@ -307,13 +297,13 @@ static void test_archives(void **state)
         while (n < 3 && archives[i].part[2 * n].at)
             n++;
         archive_make(&a, archives[i].part, n, false);
-        refused(made(a.data, a.n), archives[i].says);
+        refused(scratch_file("made.bin", a.data, a.n), archives[i].says);
     }
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         const struct bytes part[] = {BYTES("a/data.pkl"), tensors[i].pickle, BYTES("a/data/0"),
                                      BYTES("0123456789abcdef")};
         archive_make(&a, part, 2, false);
-        refused(made(a.data, a.n), tensors[i].says);
+        refused(scratch_file("made.bin", a.data, a.n), tensors[i].says);
     }
     /* a changed byte of the pickle; a tensor that is asked for more than it has */
     const struct bytes part[] = {BYTES("a/data.pkl"),
@@ -322,13 +312,13 @@ static void test_archives(void **state)
     struct torch_file *f;
     unsigned char data[32];
     archive_make(&a, part, 2, false);
-    assert_done(torch_open(&f, made(a.data, a.n), &e), e);
+    assert_done(torch_open(&f, scratch_file("made.bin", a.data, a.n), &e), e);
     assert_refused(torch_read(f, torch_entry(f, 0), 0, 20, data, &e), e, "w: is shorter than asked");
     assert_int_equal(truncate(scratch_path("made.bin"), 50), 0);
     assert_refused(torch_read(f, torch_entry(f, 0), 0, 16, data, &e), e, "w: ends early: it was cut");
     torch_close(f);
     a.data[a.local[0] + 40 + 10] ^= 1;
-    refused(made(a.data, a.n), "zip entry a/data.pkl: its checksum is wrong");
+    refused(scratch_file("made.bin", a.data, a.n), "zip entry a/data.pkl: its checksum is wrong");
 }
 
 /* ---- the form before it ----------------------------------------------------------------------- */
@@ -367,10 +357,10 @@ static void test_old(void **state)
     struct torch_file *f;
     static const char good[] = ONE KEYS(KEY("0")) DATA_OF_ONE;
     (void)state;
-    assert_done(torch_open(&f, made(good, sizeof good - 1), &e), e);
+    assert_done(torch_open(&f, scratch_file("made.bin", good, sizeof good - 1), &e), e);
     torch_close(f);
     for (size_t i = 0; i < sizeof old / sizeof *old; i++)
-        refused(made(old[i].file.at, old[i].file.n), old[i].says);
+        refused(scratch_file("made.bin", old[i].file.at, old[i].file.n), old[i].says);
 }
 
 int main(void)

@@ -51,17 +51,6 @@ static void test_views(void **state)
     check_same(DATA "protocol4.bin");
 }
 
-/* A file of these bytes. */
-static const char *made(const void *bytes, size_t n)
-{
-    const char *path = scratch_path("made.bin");
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    fclose(f);
-    return path;
-}
-
 /* Every file that is cut, or has a byte changed, is refused or holds tensors that can be read. */
 static void test_damaged(void **state)
 {
@@ -74,12 +63,12 @@ static void test_damaged(void **state)
         assert_done(file_read(files[k], 1 << 20, &bytes, &n, &e), e);
         for (size_t cut = 0; cut < n; cut += 37) {
             struct torch_file *f;
-            assert_int_equal(torch_open(&f, made(bytes, cut), &e), -1);
+            assert_int_equal(torch_open(&f, scratch_file("made.bin", bytes, cut), &e), -1);
         }
         for (size_t at = 0; at < n; at += 5) {
             struct torch_file *f;
             bytes[at] ^= 0x41;
-            if (!torch_open(&f, made(bytes, n), &e)) {
+            if (!torch_open(&f, scratch_file("made.bin", bytes, n), &e)) {
                 for (size_t i = 0; i < torch_count(f); i++) {
                     const struct torch_entry *t = torch_entry(f, i);
                     unsigned char *p = malloc(t->bytes + 1);
