@@ -31,7 +31,7 @@ struct state {
     struct sweep *s;
     const struct sweep_kernels *kernels;
     size_t ld, groups;
-    float *err;     /* (rows, ld): minus the errors; with a direct factor W until a column is reached */
+    float *err;     /* (most, ld): minus the errors; with a direct factor W until a column is reached */
     size_t *done;   /* (panels): columns that a panel of w has taken into account */
     uint16_t *kept; /* (row groups, cols): bit l: row l's weight is not zero; or NULL */
     bool skip;
@@ -392,6 +392,9 @@ static void prepare(struct state *t)
                                     .gone = s->m - s->n,
                                     .top = s->bits ? (float)((1 << s->bits) - 1) : 0,
                                     .product = s->kernels->product[PANEL_F32]};
+    if (t->kept)
+        memset(t->kept, 0, (s->rows + LANES - 1) / LANES * s->cols * sizeof *t->kept);
+    memset(t->done, 0, panel_size(s->cols) / PANEL * sizeof *t->done);
     t->skip = !s->bits && (m ? (double)t->block.gone / (double)m : s->sparsity) <= SKIP;
     for (size_t r = 0; r < s->rows; r++) {
         const float *w = s->w + r * t->ld;
@@ -404,11 +407,39 @@ static void prepare(struct state *t)
     }
 }
 
+/* Rows have nothing to do with each other but for the threshold of unstructured masks: few of them, with
+ * their errors, stay in the caches. */
+static size_t rows_together(const struct sweep *s)
+{
+    const size_t wanted = 2 * SKIP_TILE * (size_t)((pool_threads(s->pool) + 1) / 2);
+    return (s->bits || s->m) && wanted < s->rows ? wanted : s->rows;
+}
+
+static void run_rows(const struct state *all, size_t most)
+{
+    const struct sweep *whole = all->s;
+    struct sweep s = *whole;
+    struct state t = *all;
+    t.s = &s;
+    for (size_t row = 0; row < whole->rows; row += most) {
+        s.rows = whole->rows - row < most ? whole->rows - row : most;
+        s.w = whole->w + row * t.ld;
+        if (s.bits) {
+            s.scale = whole->scale + row * t.groups;
+            s.zero = whole->zero + row * t.groups;
+            s.codes = whole->codes + row * s.cols;
+        }
+        prepare(&t);
+        run_blocks(&t);
+    }
+}
+
 int sweep_run(struct sweep *s, struct error *e)
 {
     struct state t = {.s = s, .kernels = kernels_for(s->kernels->level), .ld = sweep_stride(s->cols)};
     const size_t panels = panel_size(s->cols) / PANEL, threads = (size_t)pool_threads(s->pool);
     const size_t near = s->m > NEAR ? (size_t)s->m : NEAR;
+    const size_t most = rows_together(s);
     int result = -1;
     if (s->block > BLOCK_MAX || s->block % PANEL)
         return error_set(e, "blocks of %zu columns: use a multiple of 16 up to %d", s->block,
@@ -416,7 +447,7 @@ int sweep_run(struct sweep *s, struct error *e)
     if (s->group == 0 || s->group > s->cols)
         s->group = s->cols;
     t.groups = (s->cols + s->group - 1) / s->group;
-    t.err = memory_new(s->rows, t.ld * sizeof *t.err, "a matrix's errors", e);
+    t.err = memory_new(most, t.ld * sizeof *t.err, "a matrix's errors", e);
     t.done = memory_new(panels, sizeof *t.done, "a matrix", e);
     t.across = memory_new(s->block, s->block * sizeof *t.across, "a matrix", e);
     t.near = memory_new(s->block, near * sizeof *t.near, "a matrix", e);
@@ -426,18 +457,17 @@ int sweep_run(struct sweep *s, struct error *e)
     if (!t.err || !t.done || !t.across || !t.near || !t.scratch || !t.count || !t.saliency)
         goto out;
     if (s->bits && s->keep_zeros &&
-        !(t.kept = memory_new((s->rows + LANES - 1) / LANES, s->cols * sizeof *t.kept, "a mask", e)))
+        !(t.kept = memory_new((most + LANES - 1) / LANES, s->cols * sizeof *t.kept, "a mask", e)))
         goto out;
     if (s->factor->direct && finds_grids(s)) {
-        const size_t most = panel_size(s->block + s->group);
-        t.inverse = memory_new(most, most * sizeof *t.inverse, "grids", e);
-        t.stale = memory_new(threads, 2 * LANES * most * sizeof *t.stale, "grids", e);
+        const size_t room = panel_size(s->block + s->group);
+        t.inverse = memory_new(room, room * sizeof *t.inverse, "grids", e);
+        t.stale = memory_new(threads, 2 * LANES * room * sizeof *t.stale, "grids", e);
         if (!t.inverse || !t.stale)
             goto out;
     }
-    prepare(&t);
     if (s->bits || s->m || s->sparsity > 0)
-        run_blocks(&t);
+        run_rows(&t, most);
     result = 0;
 out:
     free(t.err);
