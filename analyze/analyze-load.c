@@ -65,6 +65,7 @@ static const char *const sql[STATEMENTS] = {
 };
 
 struct load {
+    struct tally scores; /* of the result at hand */
     sqlite3 *db;
     sqlite3_stmt *s[STATEMENTS];
     uint64_t loaded, known;
@@ -387,20 +388,14 @@ static void slim(json_t *o)
         json_object_del(o, left[i]);
 }
 
-static int load_item(struct load *l, const json_t *o, const char *id, struct error *e)
+/* o loses what has a column of its own. */
+static int load_item(struct load *l, json_t *o, const char *id, struct error *e)
 {
     static const char *const column[] = {"item",   "group",  "strict", "paper",
                                          "output", "finish", "tokens"};
     sqlite3_stmt *s = l->s[ITEM];
-    json_t *rest = json_deep_copy((json_t *)o), *turn;
+    json_t *turn;
     size_t t;
-    if (!rest)
-        return error_set(e, "out of memory for a record");
-    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
-        json_object_del(rest, column[i]);
-    slim(rest);
-    json_array_foreach (json_object_get(rest, "turns"), t, turn)
-        slim(turn);
     bind_text(s, 1, id);
     bind_text(s, 2, json_string_value(json_object_get(o, "item")));
     bind_text(s, 3, json_string_value(json_object_get(o, "group")));
@@ -409,9 +404,12 @@ static int load_item(struct load *l, const json_t *o, const char *id, struct err
     bind_text(s, 6, json_string_value(json_object_get(o, "output")));
     bind_text(s, 7, json_string_value(json_object_get(o, "finish")));
     bind_integer(s, 8, json_object_get(o, "tokens"));
-    int rc = bind_digits(s, 9, rest, "{}", DIGITS_ALL, e);
-    json_decref(rest);
-    return rc ? rc : insert(l, ITEM, e);
+    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
+        json_object_del(o, column[i]);
+    slim(o);
+    json_array_foreach (json_object_get(o, "turns"), t, turn)
+        slim(turn);
+    return bind_digits(s, 9, o, "{}", DIGITS_ALL, e) || insert(l, ITEM, e) ? -1 : 0;
 }
 
 /* ---- scores ------------------------------------------------------------------------------------ */
@@ -449,14 +447,14 @@ static int tally_item(struct tally *t, const json_t *o, struct error *e)
     return scores ? tally_value(t, o, "unique_tokens", json_object_get(o, "unique_tokens"), e) : 0;
 }
 
-static int load_scores(struct load *l, const struct tally *t, const char *id, struct error *e)
+static int load_scores(struct load *l, struct tally *t, const char *id, struct error *e)
 {
     for (size_t i = 0; i < t->count; i++) {
         const struct tally_entry *x = &t->entry[i];
         sqlite3_stmt *s = l->s[SCORE];
         struct interval interval;
         double mean;
-        if (tally_interval(x, &mean, &interval, e))
+        if (tally_interval(t, i, &mean, &interval, e))
             return -1;
         bind_text(s, 1, id);
         bind_text(s, 2, x->rule);
@@ -666,7 +664,6 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
     char *id = strdup(stream_header_id(r)), *before = NULL;
     struct stream_record record;
     sqlite3_int64 count = 0;
-    struct tally scores = {0};
     bool summary = false;
     int rc = -1, more;
     if (!id) {
@@ -686,7 +683,7 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         if (json_object_get(o, "window")) {
             failed = load_window(l, o, id, e);
         } else if (json_object_get(o, "item")) {
-            failed = load_item(l, o, id, e) || tally_item(&scores, o, e);
+            failed = tally_item(&l->scores, o, e) || load_item(l, o, id, e);
         } else if (json_object_get(o, "summary")) {
             summary = true;
             failed = load_summary(l, json_object_get(o, "summary"), id, "", e);
@@ -716,13 +713,13 @@ static int load_result(struct load *l, struct stream_reader *r, struct error *e)
         bind_text(l->s[FINISH], 1, id);
         sqlite3_bind_int64(l->s[FINISH], 2, count);
         bind_text(l->s[FINISH], 3, digest);
-        if (insert(l, FINISH, e) || load_scores(l, &scores, id, e))
+        if (insert(l, FINISH, e) || load_scores(l, &l->scores, id, e))
             goto out;
         l->loaded++;
     }
     rc = 0;
 out:
-    tally_free(&scores);
+    tally_clear(&l->scores);
     free(id);
     free(before);
     return rc;
@@ -945,6 +942,7 @@ static int run(struct cli *c, struct error *e)
         rc = load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
     if (!rc)
         rc = database_commit(l.db, database, e);
+    tally_free(&l.scores);
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(l.s[i]);
     sqlite3_close(l.db);

@@ -261,8 +261,16 @@ static double mean_of(const double *x, size_t n)
     return sum / (double)n;
 }
 
-int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
-                         struct random_key key, struct bootstrap *out, struct error *e)
+void statistics_draw(size_t n, size_t draws, struct random_key key, uint16_t *drawn)
+{
+    for (size_t b = 0; b < draws; b++)
+        for (size_t i = 0; i < n; i++)
+            drawn[b * n + i] = (uint16_t)random_below(key, b, i, n);
+}
+
+/* drawn: the draws, or NULL: they are those of key. */
+static int bootstrap(const double *x, size_t n, size_t draws, double level, const uint16_t *drawn,
+                     struct random_key key, struct bootstrap *out, struct error *e)
 {
     if (n == 0 || draws == 0)
         return error_set(e, "a bootstrap needs at least one value and one draw");
@@ -272,12 +280,24 @@ int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
     out->mean = mean_of(x, n);
     for (size_t b = 0; b < draws; b++) {
         for (size_t i = 0; i < n; i++)
-            mean[b] += x[random_below(key, b, i, n)];
+            mean[b] += x[drawn ? drawn[b * n + i] : random_below(key, b, i, n)];
         mean[b] /= (double)n;
     }
     summarize(mean, draws, level, out);
     free(mean);
     return 0;
+}
+
+int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
+                         struct random_key key, struct bootstrap *out, struct error *e)
+{
+    return bootstrap(x, n, draws, level, NULL, key, out, e);
+}
+
+int statistics_bootstrap_drawn(const double *x, size_t n, size_t draws, double level,
+                               const uint16_t *drawn, struct bootstrap *out, struct error *e)
+{
+    return bootstrap(x, n, draws, level, drawn, (struct random_key){0}, out, e);
 }
 
 /* Draws at a time: what they count stays in the caches; and so many that a compiler makes vectors of them. */

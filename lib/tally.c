@@ -7,7 +7,8 @@
 
 #include "memory.h"
 
-enum { DRAWS = 2000 };
+/* Draws are kept of up to so many values, for so many rules and counts: 64 MiB at most. */
+enum { DRAWS = 2000, KEPT_VALUES = 512, KEPT = 32 };
 
 #define LEVEL 0.95
 #define HALF_WIDTH 1.96 /* of a normal 95 % interval, in standard errors */
@@ -51,7 +52,7 @@ int tally_add(struct tally *t, const char *rule, const char *grouping, const cha
     return 0;
 }
 
-void tally_free(struct tally *t)
+void tally_clear(struct tally *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         free(t->entry[i].rule);
@@ -60,12 +61,58 @@ void tally_free(struct tally *t)
         free(t->entry[i].value);
     }
     free(t->entry);
+    t->entry = NULL;
+    t->count = 0;
+}
+
+static void draws_drop(struct tally_draws *d)
+{
+    free(d->rule);
+    free(d->drawn);
+}
+
+void tally_free(struct tally *t)
+{
+    tally_clear(t);
+    for (size_t i = 0; i < t->draws_count; i++)
+        draws_drop(&t->draws[i]);
+    free(t->draws);
     *t = (struct tally){0};
 }
 
-int tally_interval(const struct tally_entry *x, double *mean, struct interval *interval,
-                   struct error *e)
+/* The draws for an entry, which become the first of those kept. */
+static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, struct error *e)
 {
+    struct tally_draws found = {0};
+    size_t i = 0;
+    if (!t->draws && !(t->draws = memory_new(KEPT, sizeof *t->draws, "a bootstrap", e)))
+        return NULL;
+    while (i < t->draws_count && (t->draws[i].count != x->count || strcmp(t->draws[i].rule, x->rule)))
+        i++;
+    if (i < t->draws_count) {
+        found = t->draws[i];
+    } else {
+        found.count = x->count;
+        found.drawn = memory_new(DRAWS, x->count * sizeof *found.drawn, "a bootstrap", e);
+        if (!found.drawn || !(found.rule = strdup(x->rule))) {
+            error_set(e, "out of memory for a bootstrap");
+            draws_drop(&found);
+            return NULL;
+        }
+        statistics_draw(x->count, DRAWS, random_key_new(0, x->rule), found.drawn);
+        if (i == KEPT)
+            draws_drop(&t->draws[--i]);
+        else
+            t->draws_count++;
+    }
+    memmove(t->draws + 1, t->draws, i * sizeof *t->draws);
+    t->draws[0] = found;
+    return found.drawn;
+}
+
+int tally_interval(struct tally *t, size_t which, double *mean, struct interval *interval, struct error *e)
+{
+    const struct tally_entry *x = &t->entry[which];
     if (x->binary) {
         size_t right = 0;
         for (size_t i = 0; i < x->count; i++)
@@ -75,8 +122,13 @@ int tally_interval(const struct tally_entry *x, double *mean, struct interval *i
         return 0;
     }
     struct bootstrap b;
-    if (statistics_bootstrap(x->value, x->count, DRAWS, LEVEL, random_key_new(0, x->rule), &b, e))
+    if (x->count <= KEPT_VALUES) {
+        const uint16_t *drawn = draws_for(t, x, e);
+        if (!drawn || statistics_bootstrap_drawn(x->value, x->count, DRAWS, LEVEL, drawn, &b, e))
+            return -1;
+    } else if (statistics_bootstrap(x->value, x->count, DRAWS, LEVEL, random_key_new(0, x->rule), &b, e)) {
         return -1;
+    }
     *mean = b.mean;
     *interval = b.interval;
     return 0;

@@ -43,7 +43,7 @@ static void rights_and_wrongs_get_wilson(void **state)
     (void)state;
     for (int i = 0; i < 10; i++)
         add(&t, "strict", "", i < 3);
-    assert_int_equal(tally_interval(&t.entry[0], &mean, &interval, &e), 0);
+    assert_int_equal(tally_interval(&t, 0, &mean, &interval, &e), 0);
     assert_true(mean == 0.3);
     assert_true(fabs(interval.low - 0.1078) < 1e-4 && fabs(interval.high - 0.6032) < 1e-4);
     tally_free(&t);
@@ -58,8 +58,8 @@ static void others_get_a_bootstrap(void **state)
     (void)state;
     for (int i = 0; i < 50; i++)
         add(&t, "coherence", "", i / 49.0);
-    assert_int_equal(tally_interval(&t.entry[0], &mean, &one, &e), 0);
-    assert_int_equal(tally_interval(&t.entry[0], &mean, &two, &e), 0);
+    assert_int_equal(tally_interval(&t, 0, &mean, &one, &e), 0);
+    assert_int_equal(tally_interval(&t, 0, &mean, &two, &e), 0);
     assert_true(one.low == two.low && one.high == two.high);
     assert_true(fabs(mean - 0.5) < 1e-12);
     assert_true(one.low > 0.38 && one.low < 0.45 && one.high > 0.55 && one.high < 0.62);
