@@ -15,6 +15,7 @@
 #include "fmath.h"
 #include "json.h"
 #include "memory.h"
+#include "pool.h"
 #include "query.h"
 #include "random.h"
 #include "statistics.h"
@@ -32,7 +33,7 @@ extern const char compare_sql[];
 #define ALPHA 0.05
 #define POWER 0.8
 
-enum { SWEEP_DRAWS = 1000 };
+enum { SWEEP_DRAWS = 1000, PORTION = 256 /* comparisons between two lines of progress */ };
 
 static const char *database;
 static long draws = 10000, seed = 0;
@@ -71,23 +72,61 @@ struct row {
     double holm;
 };
 
+/* What a thread has of its own. */
+struct worker {
+    sqlite3 *db; /* to read from; NULL once all is read */
+    struct error error;
+    bool failed;
+};
+
 struct work {
     struct cli *cli;
     sqlite3 *db;
+    struct pool *pool;
+    struct worker *worker;
+    struct part *part; /* results to be read */
+    size_t parts;
     struct row *list;
     size_t count, capacity;
     struct draws draws; /* of the last n */
     struct random_key key, seeds; /* of the draws of items, and of seeds */
 };
 
-static int db_error(const struct work *w, struct error *e)
+static int db_error(sqlite3 *db, struct error *e)
 {
-    return error_set(e, "%s: %s", database, sqlite3_errmsg(w->db));
+    return error_set(e, "%s: %s", database, sqlite3_errmsg(db));
 }
 
-static int prepare(const struct work *w, const char *sql, sqlite3_stmt **s, struct error *e)
+static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **s, struct error *e)
 {
-    return sqlite3_prepare_v2(w->db, sql, -1, s, NULL) == SQLITE_OK ? 0 : db_error(w, e);
+    return sqlite3_prepare_v2(db, sql, -1, s, NULL) == SQLITE_OK ? 0 : db_error(db, e);
+}
+
+/* Runs a step for each i < count in the threads of the pool; the first thread's error is told. */
+struct steps {
+    struct work *w;
+    void *context;
+    int (*run)(const struct work *w, void *context, size_t i, struct worker *worker);
+};
+
+static void one_step(void *context, size_t i, long thread)
+{
+    const struct steps *s = context;
+    struct worker *worker = &s->w->worker[thread];
+    worker->failed = worker->failed || s->run(s->w, s->context, i, worker);
+}
+
+static int in_threads(struct work *w, size_t count, void *context,
+                      int (*run)(const struct work *w, void *context, size_t i, struct worker *worker),
+                      struct error *e)
+{
+    pool_run(w->pool, count, one_step, &(struct steps){w, context, run});
+    for (long i = 0; i < w->cli->threads; i++)
+        if (w->worker[i].failed) {
+            *e = w->worker[i].error;
+            return -1;
+        }
+    return 0;
 }
 
 static const char *column_text(sqlite3_stmt *s, int i)
@@ -188,11 +227,11 @@ static int add_item(struct row *r, sqlite3_stmt *s, const json_t *a, const json_
 }
 
 /* The rows r to r + count - 1, the metrics of one result, over the items that both have. */
-static int read_items(struct work *w, struct row *r, size_t count, struct error *e)
+static int read_items(sqlite3 *db, struct row *r, size_t count, struct error *e)
 {
     sqlite3_stmt *s = NULL;
     int got, result = -1;
-    if (prepare(w,
+    if (prepare(db,
                 "SELECT a.strict_score, a.paper_score, a.output, a.record, b.strict_score, "
                 "b.paper_score, b.output, b.record, a.item FROM item AS a JOIN item AS b ON b.item = a.item "
                 "WHERE a.result_id = ?1 AND b.result_id = ?2 ORDER BY a.item",
@@ -212,18 +251,18 @@ static int read_items(struct work *w, struct row *r, size_t count, struct error 
         if (failed)
             goto out;
     }
-    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+    result = got == SQLITE_DONE ? 0 : db_error(db, e);
 out:
     sqlite3_finalize(s);
     return result;
 }
 
 /* Perplexity: mean negative log-likelihood of each window. */
-static int read_windows(struct work *w, struct row *r, struct error *e)
+static int read_windows(sqlite3 *db, struct row *r, struct error *e)
 {
     sqlite3_stmt *s = NULL;
     int got, result = -1;
-    if (prepare(w,
+    if (prepare(db,
                 "SELECT a.nll_sum_nats / (a.token_count - 1), b.nll_sum_nats / (b.token_count - 1), "
                 "a.window FROM window AS a JOIN window AS b ON b.window = a.window WHERE a.result_id = ?1 "
                 "AND b.result_id = ?2 AND a.token_count > 1 AND a.nll_sum_nats IS NOT NULL AND "
@@ -236,7 +275,7 @@ static int read_windows(struct work *w, struct row *r, struct error *e)
         if (add_pair(r, (uint64_t)sqlite3_column_int64(s, 2), sqlite3_column_double(s, 0),
                      sqlite3_column_double(s, 1), e))
             goto out;
-    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+    result = got == SQLITE_DONE ? 0 : db_error(db, e);
 out:
     sqlite3_finalize(s);
     return result;
@@ -280,19 +319,66 @@ static int begin_row(struct work *w, sqlite3_stmt *s, const char *metric, struct
     return 0;
 }
 
-/* The metrics of one result, those that its items have. */
-static int read_result(struct work *w, sqlite3_stmt *s, const char *const *metric, struct error *e)
+/* Rows of a result beside one dense result: a metric each. */
+struct part {
+    size_t first, count;
+    bool other; /* the same result beside another dense one: where they have items in common, and those
+                 * before have none */
+};
+
+static int add_part(struct work *w, sqlite3_stmt *s, const char *const *metric, struct error *e)
 {
+    if (!(w->parts & (w->parts - 1))) { /* full at each power of two */
+        struct part *list = memory_resize(w->part, w->parts ? 2 * w->parts : 1, sizeof *list, "comparisons", e);
+        if (!list)
+            return -1;
+        w->part = list;
+    }
     const size_t first = w->count;
+    const bool other = first && !strcmp(w->list[first - 1].result, column_text(s, RESULT));
     for (; *metric; metric++)
         if (begin_row(w, s, *metric, e))
             return -1;
-    const size_t end = w->count;
-    struct row *r = &w->list[first];
-    if (r->nll ? read_windows(w, r, e) : read_items(w, r, end - first, e))
+    w->part[w->parts++] = (struct part){first, w->count - first, other};
+    return 0;
+}
+
+static int read_part(const struct work *w, void *context, size_t i, struct worker *worker)
+{
+    bool found = false;
+    (void)context;
+    for (bool first = true; !found && i < w->parts && w->part[i].other != first; i++, first = false) {
+        struct row *r = &w->list[w->part[i].first];
+        const size_t count = w->part[i].count;
+        if (r->nll ? read_windows(worker->db, r, &worker->error)
+                   : read_items(worker->db, r, count, &worker->error))
+            return -1;
+        for (size_t j = 0; j < count; j++)
+            found = found || r[j].n;
+    }
+    return 0;
+}
+
+static void close_readers(const struct work *w)
+{
+    for (long i = 0; w->worker && i < w->cli->threads; i++) {
+        database_close(w->worker[i].db);
+        w->worker[i].db = NULL;
+    }
+}
+
+/* Reads what the rows need; those stay that their items have a metric for. */
+static int read_parts(struct work *w, struct error *e)
+{
+    for (long i = 0; i < w->cli->threads; i++)
+        if (database_open(&w->worker[i].db, database, e))
+            return -1;
+    if (in_threads(w, w->parts, NULL, read_part, e))
         return -1;
-    w->count = first;
-    for (size_t i = first; i < end; i++)
+    close_readers(w);
+    const size_t end = w->count;
+    w->count = 0;
+    for (size_t i = 0; i < end; i++)
         if (w->list[i].n == 0)
             row_free(&w->list[i]);
         else
@@ -306,7 +392,7 @@ static int read_pairs(struct work *w, struct error *e)
     int got, result = -1;
     /* Where the dense model was asked with several seeds, the one with the same seed; else the least.
      * work: the steps without their seeds; what a method was calibrated on belongs to it. */
-    if (prepare(w,
+    if (prepare(w->db,
                 "WITH s AS (SELECT r.*, (SELECT json_extract(p.options, '$.seed') FROM step AS p WHERE "
                 "p.result_id = r.id AND p.program LIKE 'eval-%' ORDER BY p.position LIMIT 1) AS seed "
                 "FROM result AS r) "
@@ -331,13 +417,12 @@ static int read_pairs(struct work *w, struct error *e)
         const char *const *list = !strcmp(task, "perplexity") ? nll
                                   : sqlite3_column_type(s, JUDGE) != SQLITE_NULL ? judge_metrics
                                                                                  : task_metrics;
-        if (!strcmp(task, "divergence") ||
-            (w->count && !strcmp(w->list[w->count - 1].result, column_text(s, RESULT))))
-            continue; /* is against the dense model already; or has its dense result */
-        if (read_result(w, s, list, e))
+        if (!strcmp(task, "divergence"))
+            continue; /* is against the dense model already */
+        if (add_part(w, s, list, e))
             goto out;
     }
-    result = got == SQLITE_DONE ? 0 : db_error(w, e);
+    result = got == SQLITE_DONE ? 0 : db_error(w->db, e);
 out:
     sqlite3_finalize(s);
     return result;
@@ -496,19 +581,19 @@ static int need_draws(struct work *w, size_t n, struct error *e)
     return draws_new(&w->draws, n, (size_t)draws, w->key, e);
 }
 
-static int compare_row(struct work *w, struct row *r, struct error *e)
+static int compare_row(const struct work *w, void *context, size_t i, struct worker *worker)
 {
+    struct row *r = ((struct row **)context)[i];
     const size_t values = r->seeds * r->n;
-    double *drop = memory_new(values, sizeof *drop, "scores", e);
-    if (!drop || need_draws(w, r->n, e)) {
-        free(drop);
+    double *drop = memory_new(values, sizeof *drop, "scores", &worker->error);
+    if (!drop)
         return -1;
-    }
     r->dense_value = mean(r->theirs, values);
     r->value = mean(r->ours, values);
-    for (size_t i = 0; i < values; i++)
-        drop[i] = r->nll ? r->ours[i] - r->theirs[i] : r->theirs[i] - r->ours[i];
-    const int result = draws_bootstrap(&w->draws, drop, r->seeds, LEVEL, w->seeds, &r->drop, e);
+    for (size_t j = 0; j < values; j++)
+        drop[j] = r->nll ? r->ours[j] - r->theirs[j] : r->theirs[j] - r->ours[j];
+    const int result =
+        draws_bootstrap(&w->draws, drop, r->seeds, LEVEL, w->seeds, &r->drop, &worker->error);
     r->detectable = r->seeds == 1 ? statistics_detectable(drop, r->n, ALPHA, POWER)
                                   : statistics_detectable_error(r->drop.deviation, ALPHA, POWER);
     free(drop);
@@ -518,6 +603,35 @@ static int compare_row(struct work *w, struct row *r, struct error *e)
         r->flipped = (double)changed / (double)r->n;
         r->all_flipped = (double)(changed + r->flips.wrong_to_other) / (double)r->n;
     }
+    return result;
+}
+
+static int count_compare(const void *a, const void *b)
+{
+    const struct row *const *x = a, *const *y = b;
+    return (*x)->n != (*y)->n ? ((*x)->n > (*y)->n) - ((*x)->n < (*y)->n) : (*x > *y) - (*x < *y);
+}
+
+/* Those of one count of items together, which share their draws. */
+static int compare_rows(struct work *w, struct error *e)
+{
+    struct row **list = memory_new(w->count, sizeof *list, "comparisons", e);
+    int result = -1;
+    if (!list)
+        return -1;
+    for (size_t i = 0; i < w->count; i++)
+        list[i] = &w->list[i];
+    qsort(list, w->count, sizeof *list, count_compare);
+    for (size_t i = 0, end; i < w->count; i = end) {
+        for (end = i; end < w->count && end < i + PORTION && list[end]->n == list[i]->n;)
+            end++;
+        if (need_draws(w, list[i]->n, e) || in_threads(w, end - i, list + i, compare_row, e))
+            goto out;
+        cli_progress(w->cli, end, w->count, "comparisons");
+    }
+    result = 0;
+out:
+    free(list);
     return result;
 }
 
@@ -663,7 +777,7 @@ static void bind_number(sqlite3_stmt *s, int i, double v)
 static int step(const struct work *w, sqlite3_stmt *s, struct error *e)
 {
     if (sqlite3_step(s) != SQLITE_DONE)
-        return db_error(w, e);
+        return db_error(w->db, e);
     sqlite3_reset(s);
     return 0;
 }
@@ -672,7 +786,7 @@ static int write_comparisons(struct work *w, struct error *e)
 {
     sqlite3_stmt *s = NULL;
     int result = -1;
-    if (prepare(w,
+    if (prepare(w->db,
                 "INSERT INTO comparison VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
                 "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
                 &s, e))
@@ -735,7 +849,7 @@ static int write_sweeps(struct work *w, size_t *count, struct error *e)
     int result = -1;
     *count = 0;
     if (!list || !done ||
-        prepare(w,
+        prepare(w->db,
                 "INSERT OR IGNORE INTO sweep VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
                 "?12, ?13, ?14, ?15)",
                 &s, e))
@@ -785,12 +899,12 @@ static int announce(const struct work *w, struct error *e)
         seeds = r->seeds > seeds ? r->seeds : seeds;
     }
     return cli_memory(w->cli, cli_memory_small(w->cli) + scores +
-                                  (uint64_t)draws * (items + (seeds + 1) * sizeof(double)), e);
+                                  (uint64_t)draws * (items + (uint64_t)w->cli->threads * (seeds + 1) * sizeof(double)), e);
 }
 
 static int execute(struct work *w, const char *sql, struct error *e)
 {
-    return sqlite3_exec(w->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(w, e);
+    return sqlite3_exec(w->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_error(w->db, e);
 }
 
 static int run(struct cli *c, struct error *e)
@@ -805,15 +919,12 @@ static int run(struct cli *c, struct error *e)
     if (database_open(&check, database, e)) /* is it one of ours? */
         return -1;
     database_close(check);
-    if (database_begin(&w.db, database, false, e) || execute(&w, compare_sql, e) ||
-        execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || read_pairs(&w, e) ||
-        join_seeds(&w, e) || announce(&w, e))
+    w.worker = memory_new((size_t)c->threads, sizeof *w.worker, "threads", e);
+    if (!w.worker || pool_new(&w.pool, c->threads, e) || database_begin(&w.db, database, false, e) ||
+        read_pairs(&w, e) || read_parts(&w, e) || execute(&w, compare_sql, e) ||
+        execute(&w, "DELETE FROM comparison; DELETE FROM sweep", e) || join_seeds(&w, e) ||
+        announce(&w, e) || compare_rows(&w, e))
         goto out;
-    for (size_t i = 0; i < w.count; i++) {
-        if (compare_row(&w, &w.list[i], e))
-            goto out;
-        cli_progress(c, i + 1, w.count, "comparisons");
-    }
     if (correct(&w, e) || write_comparisons(&w, e) || write_sweeps(&w, &sweeps, e) ||
         database_commit(w.db, database, e))
         goto out;
@@ -823,7 +934,11 @@ out:
     for (size_t i = 0; i < w.count; i++)
         row_free(&w.list[i]);
     free(w.list);
+    free(w.part);
     draws_free(&w.draws);
+    close_readers(&w);
+    free(w.worker);
+    pool_free(w.pool);
     sqlite3_close(w.db);
     return result;
 }
@@ -834,7 +949,7 @@ int main(int argc, char **argv)
                     .revision = 3,
                     .summary = "compare each result with the dense model's, paired",
                     .operand = "",
-                    .flags = CLI_TEXT_OUT | CLI_MEMORY | CLI_NO_INPUT,
+                    .flags = CLI_TEXT_OUT | CLI_MEMORY | CLI_NO_INPUT | CLI_THREADS,
                     .options = options};
     return cli_main(&c, argc, argv, run);
 }
