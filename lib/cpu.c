@@ -34,14 +34,23 @@ enum cpu_level cpu_best(void)
     return CPU_AVX2;
 }
 
-bool cpu_halves_avx512(void)
+/* Of AMD's; 0: another maker's. */
+static unsigned amd_family(void)
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx)
-        return false;
-    if (!__get_cpuid(1, &a, &b, &c, &d))
-        return false;
-    return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || !__get_cpuid(1, &a, &b, &c, &d))
+        return 0;
+    return (a >> 8 & 15) + (a >> 20 & 255);
+}
+
+bool cpu_halves_avx512(void)
+{
+    return amd_family() == 0x19;
+}
+
+bool cpu_subnormals_free(void)
+{
+    return amd_family() >= 0x17;
 }
 
 bool cpu_has_vbmi2(void)
@@ -56,6 +65,11 @@ enum cpu_level cpu_best(void)
 }
 
 bool cpu_halves_avx512(void)
+{
+    return false;
+}
+
+bool cpu_subnormals_free(void)
 {
     return false;
 }

@@ -21,6 +21,9 @@ enum cpu_level cpu_best(void);
  * registers make nothing faster that is bound by arithmetic. */
 bool cpu_halves_avx512(void);
 
+/* True where arithmetic on subnormal numbers takes no longer than on others (AMD since family 17h). */
+bool cpu_subnormals_free(void);
+
 /* True where 16-bit numbers can be put in place by a mask (VBMI2; with BMI2). */
 bool cpu_has_vbmi2(void);
 

@@ -6,7 +6,7 @@
 #include "kernel_compact.h"
 
 #if defined(__x86_64__)
-static struct kernels avx512;
+static struct kernels avx2, avx512;
 
 /* Where 512 bits take twice the time of 256, tiles of AVX-512 still read what they need half as often;
  * only numbers of rows that they do not divide are AVX2's. Panels that have to be widened are taken one
@@ -33,6 +33,7 @@ HALVED(product_bf16_halved, PANEL_BF16)
 static void fill(void)
 {
     const struct kernels *low = &kernels_avx2;
+    avx2 = kernels_avx2;
     avx512 = kernels_avx512;
 #define FILL(what) avx512.what = avx512.what ? avx512.what : low->what
     for (size_t i = 0; i < KERNEL_TYPES; i++) {
@@ -50,6 +51,10 @@ static void fill(void)
         avx512.product_group = low->product_group;
         avx512.product_spread = low->product_spread;
         avx512.together = low->together;
+    }
+    if (cpu_subnormals_free()) {
+        avx2.product_codes[CODE_NIBBLES] = product_nibbles_tiny_avx2;
+        avx512.product_codes[CODE_NIBBLES] = product_nibbles_tiny_avx512;
     }
     for (size_t i = 0; i < ACTIVATIONS; i++)
         FILL(activate[i]);
@@ -79,12 +84,10 @@ const struct kernels *kernels_of(enum cpu_level level)
 {
 #if defined(__x86_64__)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (level >= CPU_AVX512) {
+    if (level >= CPU_AVX2) {
         pthread_once(&once, fill);
-        return &avx512;
+        return level >= CPU_AVX512 ? &avx512 : &avx2;
     }
-    if (level == CPU_AVX2)
-        return &kernels_avx2;
 #endif
     (void)level;
     return &kernels_scalar;

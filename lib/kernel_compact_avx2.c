@@ -199,6 +199,7 @@ INLINE __m256 byte(const uint8_t *codes)
 #define FLOATS __m256
 #define INTS __m256i
 #define OP(name) _mm256_##name
+#define TO_FLOATS _mm256_castsi256_ps
 #define INT_OP(name) _mm256_##name##_si256
 enum { LANES = 8 };
 #include "kernel_compact_wide.h"

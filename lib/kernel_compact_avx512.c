@@ -203,6 +203,7 @@ INLINE __m512 byte(const uint8_t *codes)
 #define FLOATS __m512
 #define INTS __m512i
 #define OP(name) _mm512_##name
+#define TO_FLOATS _mm512_castsi512_ps
 #define INT_OP(name) _mm512_##name##_si512
 enum { LANES = 16 };
 #include "kernel_compact_wide.h"

@@ -12,7 +12,7 @@
 
 enum {
     ROW_BLOCK = 192,  /* rows of a tile: a multiple of the kernels' six */
-    PANEL_BLOCK = FOUR, /* panels of a tile */
+    PANEL_BLOCK = FOUR, /* panels of a tile, or twice as many */
     K_BLOCK = 256,    /* 16 KiB of f32 panel: half of a small first-level cache */
     FEW_ROWS = 24,    /* below, dense 16-bit weights are widened in registers instead */
     VERY_FEW = 6,     /* below, four panels side by side hide the latency of an fma */
@@ -23,7 +23,7 @@ enum {
 struct product {
     const struct matrix *m;
     const struct kernels *k;
-    size_t rows, row_block, row_tiles;
+    size_t rows, row_block, row_tiles, panel_block;
     const float *x;
     size_t ldx;
     float *y;
@@ -228,10 +228,10 @@ static void product_tile(void *context, size_t i, long thread)
 {
     const struct product *c = context;
     (void)thread;
-    const size_t row = i % c->row_tiles * c->row_block, first = i / c->row_tiles * PANEL_BLOCK;
+    const size_t row = i % c->row_tiles * c->row_block, first = i / c->row_tiles * c->panel_block;
     const size_t rows = c->rows - row < c->row_block ? c->rows - row : c->row_block;
     const size_t left = c->m->panels - first;
-    const size_t last = first + (left < PANEL_BLOCK ? left : PANEL_BLOCK);
+    const size_t last = first + (left < c->panel_block ? left : c->panel_block);
     if (c->m->codes)
         tile_groups(c, first, last, row, rows);
     else
@@ -246,7 +246,9 @@ int matrix_product(const struct matrix *m, const struct kernels *k, struct pool 
         return matrix_product_int8(m, k, pool, rows, x, ldx, y, ldy, e);
     const bool small = (double)rows * (double)m->cols * (double)m->rows < SMALL;
     const size_t threads = small ? 1 : (size_t)pool_threads(pool);
-    const size_t strips = (m->panels + PANEL_BLOCK - 1) / PANEL_BLOCK;
+    /* Kernels of one row and codes take eight panels at once where they can. */
+    c.panel_block = rows == 1 && m->codes && m->panels >= 4 * PANEL_BLOCK * threads ? 2 * PANEL_BLOCK : PANEL_BLOCK;
+    const size_t strips = (m->panels + c.panel_block - 1) / c.panel_block;
     float *sorted = NULL;
     int result = -1;
     c.row_block = ROW_BLOCK;
