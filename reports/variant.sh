@@ -19,7 +19,9 @@ while [ $# -gt 0 ]; do
     if current "$1" $2; then
         kept+=("$1")
     else
-        mkdir -p "$(dirname "$variant")" "$(dirname "$1")"
+        for file in "$variant" "$1"; do
+            [ -d "${file%/*}" ] || mkdir -p "${file%/*}"
+        done
         [ -e "$variant" ] || eval "$make_variant"
         eval "$3"
     fi
