@@ -9,6 +9,7 @@
 #include "output.h"
 #include "pages.h"
 #include "query.h"
+#include "scarce.h"
 
 static const char *database, *format;
 static double width = 6.75, dpi = 300;

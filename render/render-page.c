@@ -15,6 +15,7 @@
 #include "output.h"
 #include "pages.h"
 #include "query.h"
+#include "scarce.h"
 #include "writer.h"
 
 /* The style and the script, as strings; the paths are relative to where make runs. */

@@ -24,6 +24,7 @@
 #include "output.h"
 #include "parts.h"
 #include "query.h"
+#include "scarce.h"
 
 enum {
     CELL_TEXT_MAX = 128,
