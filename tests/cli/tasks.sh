@@ -257,10 +257,10 @@ for m in s p4 p6; do
     kick-eval-perplexity -l 8 -d "$work/t.kick" "$work/$m.kick" -o "$work/ppl-$m.kick"
 done
 kick-analyze-load -D "$work/r.db" "$work"/choice-*.kick "$work"/ppl-*.kick
-check "analyze-compare" kick-analyze-compare -D "$work/r.db"
+check "analyze-compare" kick-analyze-compare -j3 -D "$work/r.db"
 kick-analyze-load -D "$work/r1.db" "$work"/choice-*.kick "$work"/ppl-*.kick
-kick-analyze-compare -D "$work/r1.db"
-check "analyze-compare: the same bytes again" cmp "$work/r.db" "$work/r1.db"
+kick-analyze-compare -j1 -D "$work/r1.db"
+check "analyze-compare: the same bytes from one thread" cmp "$work/r.db" "$work/r1.db"
 check "analyze-compare: another run is welcome" kick-analyze-compare -D "$work/r.db"
 refuses "analyze-compare: a database is needed" 2 "-D FILE" kick-analyze-compare
 printf 'One day a cat saw a big dog. The dog ran to the park and the cat was happy. They played all day.\n%.0s' 1 2 3 4 >"$work/cal.txt"

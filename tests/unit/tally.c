@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -66,6 +67,35 @@ static void others_get_a_bootstrap(void **state)
     tally_free(&t);
 }
 
+/* Draws that are kept, were dropped or never were kept are those of the rule. */
+static void draws_are_the_rules(void **state)
+{
+    enum { RULES = 40, MOST = 600 };
+    struct error e = {0};
+    struct tally t = {0};
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < RULES; i++) {
+            char rule[16];
+            double value[MOST], mean;
+            struct interval interval;
+            struct bootstrap b;
+            const size_t n = i % 8 == 7 ? MOST : 20 + (size_t)i % 2;
+            snprintf(rule, sizeof rule, "rule %d", i);
+            for (size_t j = 0; j < n; j++) {
+                value[j] = (double)(j * j % 17) / 16;
+                assert_int_equal(tally_add(&t, rule, "all", "", value[j], &e), 0);
+            }
+            assert_int_equal(tally_interval(&t, t.count - 1, &mean, &interval, &e), 0);
+            assert_int_equal(statistics_bootstrap(value, n, 2000, 0.95, random_key_new(0, rule), &b, &e), 0);
+            assert_true(interval.low == b.interval.low && interval.high == b.interval.high);
+        }
+        tally_clear(&t);
+        assert_int_equal(t.count, 0);
+    }
+    tally_free(&t);
+}
+
 /* 1, 2, 3, 4: mean 2.5, standard error sqrt(5/3/4) = 0.6455. */
 static void differences_get_a_normal_interval(void **state)
 {
@@ -86,6 +116,7 @@ int main(void)
         cmocka_unit_test(parts_are_kept_apart),
         cmocka_unit_test(rights_and_wrongs_get_wilson),
         cmocka_unit_test(others_get_a_bootstrap),
+        cmocka_unit_test(draws_are_the_rules),
         cmocka_unit_test(differences_get_a_normal_interval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
