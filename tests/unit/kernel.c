@@ -201,19 +201,20 @@ static float fitting(void)
     return sign * ldexpf((float)(bits32() >> 8 | 1 << 23), (u % 16 < 4 ? -100 : (int)(bits32() % 105) - 100));
 }
 
-/* x from 2^-77 on, once with one beyond both ends, where it does as the ordinary one. */
+/* Any that fit; one too large; all at the lower end; all below it, where bits would be lost. What does not fit
+ * goes the ordinary way. */
 static void tiny_codes(const struct kernels *k, size_t panels, const struct code_panels *w)
 {
     const size_t n = w->start[w->groups];
-    for (int outside = 0; outside < 3; outside++) {
+    for (int kind = 0; kind < 4; kind++) {
         for (size_t i = 0; i < n; i++)
-            in1[i] = fitting();
-        if (outside && n)
-            in1[bits32() % n] = outside == 1 ? 0x1p28f : nextafterf(0x1p-77f, 0);
+            in1[i] = kind < 2 ? fitting() : ldexpf((float)(1 << 23 | bits32() >> 9), -98 - kind);
+        if (kind == 1 && n)
+            in1[bits32() % n] = 0x1p28f;
         kernels_scalar.product_codes[CODE_NIBBLES](panels, w, in1, in3 + 200, out1 + GUARD, in3);
         (k->level == CPU_AVX2 ? product_nibbles_tiny_avx2
                               : product_nibbles_tiny_avx512)(panels, w, in1, in3 + 200, out2 + GUARD, in3);
-        same("product_nibbles_tiny", panels, n, (size_t)outside);
+        same("product_nibbles_tiny", panels, n, (size_t)kind);
     }
 }
 
