@@ -201,14 +201,16 @@ static float fitting(void)
     return sign * ldexpf((float)(bits32() >> 8 | 1 << 23), (u % 16 < 4 ? -100 : (int)(bits32() % 105) - 100));
 }
 
-/* Any that fit; one too large; all at the lower end; all below it, where bits would be lost. What does not fit
- * goes the ordinary way. */
+/* Any that fit; one too large; few, all at the lower end; or below it, where a bit would be lost. What does
+ * not fit goes the ordinary way. */
 static void tiny_codes(const struct kernels *k, size_t panels, const struct code_panels *w)
 {
     const size_t n = w->start[w->groups];
     for (int kind = 0; kind < 4; kind++) {
         for (size_t i = 0; i < n; i++)
-            in1[i] = kind < 2 ? fitting() : ldexpf((float)(1 << 23 | bits32() >> 9), -98 - kind);
+            in1[i] = kind < 2       ? fitting()
+                     : bits32() % 8 ? 0
+                                    : ldexpf((float)(1 << 23 | bits32() >> 9 | 1), -98 - kind);
         if (kind == 1 && n)
             in1[bits32() % n] = 0x1p28f;
         kernels_scalar.product_codes[CODE_NIBBLES](panels, w, in1, in3 + 200, out1 + GUARD, in3);
