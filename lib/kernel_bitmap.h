@@ -34,7 +34,7 @@ INLINE size_t count(uint64_t bits)
 INLINE __m256 kept(const enum panel_type type, const uint16_t *values, size_t place)
 {
     const __m256i eight = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)values));
-    const __m256i places = _mm256_load_si256((const void *)(bitmap_places[0] + place));
+    const __m256i places = _mm256_load_si256((const void *)((const uint8_t *)bitmap_places + place));
     const __m256i w = _mm256_shuffle_epi8(eight, places);
     if (type == PANEL_BF16)
         return _mm256_castsi256_ps(w);

@@ -1,6 +1,7 @@
 /* Where memory is refused, the program ends. Libraries that draw or write sheets go on without it: glyphs, lines
  * or whole charts are missing then and nothing is said (HarfBuzz, Cairo, libxlsxwriter), or they turn in
- * circles (Fontconfig). Each program of render/ includes this once; what it was writing has no name yet. */
+ * circles (Fontconfig). The programs that draw or write sheets include this, once;
+ * what they were writing has no name yet. */
 #ifndef KICK_SCARCE_H
 #define KICK_SCARCE_H
 

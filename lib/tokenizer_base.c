@@ -422,7 +422,7 @@ int merger_recall(const struct merger *m, const void *s, size_t n, uint64_t hash
 {
     const struct string_entry *f = string_map_find(&m->known, s, n, hash);
     *found = f != NULL;
-    if (!f)
+    if (!f || m->slices[f->value].count == 0)
         return 0;
     return token_ids_append(out, m->known_ids.ids + m->slices[f->value].start,
                             m->slices[f->value].count, e);

@@ -12,7 +12,6 @@
 #include "memory.h"
 #include "output.h"
 #include "query.h"
-#include "scarce.h"
 #include "writer.h"
 
 /* Queries whose rows are the sentences and the references; the paths are relative to where make runs. */

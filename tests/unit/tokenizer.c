@@ -163,7 +163,7 @@ static void settings(void **state)
 /* Loads and, where that works, encodes and decodes; the result does not matter. */
 static void try_bytes(const char *kind, const unsigned char *data, size_t n)
 {
-    static const char text[] = "The heron of Old Quill,  \xE2\x96\x81 42 \xF0\x9F\x98\x80[MASK]\n";
+    static const char text[] = "The heron of Old Quill,  \xE2\x96\x81 42 \xF0\x9F\x98\x80[MASK] heron\n";
     unsigned char *exact = malloc(n ? n : 1); /* so that the sanitizer sees a read past the end */
     memcpy(exact, data, n);
     struct tokenizer *t;
@@ -183,12 +183,17 @@ static void try_bytes(const char *kind, const unsigned char *data, size_t n)
     free(exact);
 }
 
-/* Found by fuzzing: an empty text as the only entry (undefined behaviour, which clang's sanitizer sees, gcc's not). */
-static void an_empty_vocabulary(void **state)
+/* Found by fuzzing: an empty text as the only entry; words that become no token, twice (undefined behaviour, which
+ * clang's sanitizer sees, gcc's not). */
+static void vocabularies_of_nothing(void **state)
 {
-    static const char text[] = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\":5},\"merges\":[]}}";
+    static const char *const texts[] = {
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\":5},\"merges\":[]}}",
+        "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"=\":0},\"merges\":[]}}",
+    };
     (void)state;
-    try_bytes("tokenizer.json", (const unsigned char *)text, sizeof text - 1);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        try_bytes("tokenizer.json", (const unsigned char *)texts[i], strlen(texts[i]));
 }
 
 static void damaged_files(void **state)
@@ -378,7 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_tokenizers), cmocka_unit_test(text_must_be_utf8),
-        cmocka_unit_test(settings),         cmocka_unit_test(an_empty_vocabulary),
+        cmocka_unit_test(settings),         cmocka_unit_test(vocabularies_of_nothing),
         cmocka_unit_test(damaged_files),    cmocka_unit_test(deep_nesting),
         cmocka_unit_test(long_words),       cmocka_unit_test(stories260K),
         cmocka_unit_test(llama2),           cmocka_unit_test(gpt2),
