@@ -891,6 +891,7 @@ out:
 /* The scores are held by now; further the draws of the most items, and what they give for each seed. */
 static int announce(const struct work *w, struct error *e)
 {
+    const uint64_t threads = (uint64_t)w->cli->threads;
     uint64_t scores = 0, items = 0, seeds = 0;
     for (size_t i = 0; i < w->count; i++) {
         const struct row *r = &w->list[i];
@@ -899,7 +900,7 @@ static int announce(const struct work *w, struct error *e)
         seeds = r->seeds > seeds ? r->seeds : seeds;
     }
     return cli_memory(w->cli, cli_memory_small(w->cli) + scores +
-                                  (uint64_t)draws * (items + (uint64_t)w->cli->threads * (seeds + 1) * sizeof(double)), e);
+                                  (uint64_t)draws * (items + threads * (seeds + 1) * sizeof(double)), e);
 }
 
 static int execute(struct work *w, const char *sql, struct error *e)

@@ -31,10 +31,10 @@ KERNELS_COMPACT(avx512) /* without expand */
 #undef KERNELS_COMPACT
 
 /* product_codes[CODE_NIBBLES] for processors that take no longer for subnormal numbers. */
-void product_nibbles_tiny_avx2(size_t panels, const struct code_panels *w, const float *x, const float *s,
-                               float *y, const float *bias);
-void product_nibbles_tiny_avx512(size_t panels, const struct code_panels *w, const float *x, const float *s,
-                                 float *y, const float *bias);
+void product_nibbles_tiny_avx2(size_t panels, const struct code_panels *w, const float *x,
+                               const float *s, float *y, const float *bias);
+void product_nibbles_tiny_avx512(size_t panels, const struct code_panels *w, const float *x,
+                                 const float *s, float *y, const float *bias);
 
 /* For each mask of eight outputs, which bytes of its kept 16-bit numbers become eight f32: the upper
  * halves, 0x80 makes the lower ones 0. Vector levels share it. */

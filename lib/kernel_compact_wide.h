@@ -191,8 +191,9 @@ static bool fits_tiny(const float *x, size_t n)
 INLINE void scale_tiny(const float *x, size_t n, float *out)
 {
 #define TIMES(place) 0x1p100f / (float)(1 << 4 * (place))
-    static const float power[16] = {TIMES(0), TIMES(1), TIMES(2), TIMES(3), TIMES(4), TIMES(5), TIMES(4), TIMES(5),
-                                    TIMES(0), TIMES(1), TIMES(2), TIMES(3), TIMES(4), TIMES(5), TIMES(4), TIMES(5)};
+    static const float power[16] = {TIMES(0), TIMES(1), TIMES(2), TIMES(3), TIMES(4), TIMES(5),
+                                    TIMES(4), TIMES(5), TIMES(0), TIMES(1), TIMES(2), TIMES(3),
+                                    TIMES(4), TIMES(5), TIMES(4), TIMES(5)};
 #undef TIMES
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -259,7 +260,8 @@ INLINE void codes_tile(const size_t P, const bool nibbles, const bool tiny, cons
             __builtin_prefetch(w->offset + at);
         }
         if (tiny)
-            tiny_chains(P, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc, w->ldc - w->place[g] * (PANEL / 2), a);
+            tiny_chains(P, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc,
+                        w->ldc - w->place[g] * (PANEL / 2), a);
         else
             code_chains(P, nibbles, w->start[g + 1] - w->start[g], x + w->start[g], codes, w->ldc, a);
         const FLOATS total = OP(set1_ps)(s[g]);

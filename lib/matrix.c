@@ -11,13 +11,13 @@
 #include "memory.h"
 
 enum {
-    ROW_BLOCK = 192,  /* rows of a tile: a multiple of the kernels' six */
+    ROW_BLOCK = 192,    /* rows of a tile: a multiple of the kernels' six */
     PANEL_BLOCK = FOUR, /* panels of a tile, or twice as many */
-    K_BLOCK = 256,    /* 16 KiB of f32 panel: half of a small first-level cache */
-    FEW_ROWS = 24,    /* below, dense 16-bit weights are widened in registers instead */
-    VERY_FEW = 6,     /* below, four panels side by side hide the latency of an fma */
-    SUMS = 8,         /* chains side by side */
-    SMALL = 1 << 17,  /* multiplications for which waking a thread does not pay */
+    K_BLOCK = 256,      /* 16 KiB of f32 panel: half of a small first-level cache */
+    FEW_ROWS = 24,      /* below, dense 16-bit weights are widened in registers instead */
+    VERY_FEW = 6,       /* below, four panels side by side hide the latency of an fma */
+    SUMS = 8,           /* chains side by side */
+    SMALL = 1 << 17,    /* multiplications for which waking a thread does not pay */
 };
 
 struct product {
@@ -247,7 +247,9 @@ int matrix_product(const struct matrix *m, const struct kernels *k, struct pool 
     const bool small = (double)rows * (double)m->cols * (double)m->rows < SMALL;
     const size_t threads = small ? 1 : (size_t)pool_threads(pool);
     /* Kernels of one row and codes take eight panels at once where they can. */
-    c.panel_block = rows == 1 && m->codes && m->panels >= 4 * PANEL_BLOCK * threads ? 2 * PANEL_BLOCK : PANEL_BLOCK;
+    c.panel_block = PANEL_BLOCK;
+    if (rows == 1 && m->codes && m->panels >= 4 * PANEL_BLOCK * threads)
+        c.panel_block *= 2;
     const size_t strips = (m->panels + c.panel_block - 1) / c.panel_block;
     float *sorted = NULL;
     int result = -1;

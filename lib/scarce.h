@@ -1,7 +1,7 @@
-/* Where memory is refused, the program ends. Libraries that draw or write sheets go on without it: glyphs, lines
- * or whole charts are missing then and nothing is said (HarfBuzz, Cairo, libxlsxwriter), or they turn in
- * circles (Fontconfig). The programs that draw or write sheets include this, once;
- * what they were writing has no name yet. */
+/* Where memory is refused, the program ends. Libraries that draw or write sheets go on without it: glyphs,
+ * lines or whole charts are missing then and nothing is said (HarfBuzz, Cairo, libxlsxwriter), or they turn
+ * in circles (Fontconfig). The programs that draw or write sheets include this, once; what they were writing
+ * has no name yet. */
 #ifndef KICK_SCARCE_H
 #define KICK_SCARCE_H
 
@@ -15,7 +15,8 @@
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
-#if !defined __SANITIZE_ADDRESS__ && !__has_feature(address_sanitizer) /* which have an allocator of their own */
+/* Sanitizers have an allocator of their own. */
+#if !defined __SANITIZE_ADDRESS__ && !__has_feature(address_sanitizer)
 
 /* What the next library in line gives; it may be asked by any thread. */
 #define ASK(name, type, arguments)                                                                 \
@@ -30,8 +31,9 @@ static void *given(void *p, size_t size)
     char text[160];
     if (p || !size)
         return p;
-    const int n = snprintf(text, sizeof text, "%s: no memory: %zu bytes more were refused; end other programs, "
-                                              "or set a higher limit (ulimit -v)\n",
+    const int n = snprintf(text, sizeof text,
+                           "%s: no memory: %zu bytes more were refused; end other programs, or set a "
+                           "higher limit (ulimit -v)\n",
                            program_invocation_short_name, size);
     (void)!write(STDERR_FILENO, text, (size_t)n);
     _exit(1);

@@ -44,7 +44,8 @@ struct bootstrap {
 int statistics_bootstrap(const double *x, size_t n, size_t draws, double level,
                          struct random_key key, struct bootstrap *out, struct error *e);
 
-/* The same for several x of one n, up to 65,536: drawn (draws, n) is filled by statistics_draw(). */
+/* The same for several x of one n, up to 65,536: drawn (draws, n) is filled by statistics_draw().
+ */
 void statistics_draw(size_t n, size_t draws, struct random_key key, uint16_t *drawn);
 int statistics_bootstrap_drawn(const double *x, size_t n, size_t draws, double level,
                                const uint16_t *drawn, struct bootstrap *out, struct error *e);

@@ -31,7 +31,7 @@ struct state {
     struct sweep *s;
     const struct sweep_kernels *kernels;
     size_t ld, groups;
-    float *err;     /* (most, ld): minus the errors; with a direct factor W until a column is reached */
+    float *err; /* (most, ld): minus the errors; with a direct factor W until a column is reached */
     size_t *done;   /* (panels): columns that a panel of w has taken into account */
     uint16_t *kept; /* (row groups, cols): bit l: row l's weight is not zero; or NULL */
     bool skip;
@@ -407,8 +407,8 @@ static void prepare(struct state *t)
     }
 }
 
-/* Rows have nothing to do with each other but for the threshold of unstructured masks: few of them, with
- * their errors, stay in the caches. */
+/* Rows have nothing to do with each other but for the threshold of unstructured masks: few of them,
+ * with their errors, stay in the caches. */
 static size_t rows_together(const struct sweep *s)
 {
     const size_t wanted = 2 * SKIP_TILE * (size_t)((pool_threads(s->pool) + 1) / 2);

@@ -87,7 +87,8 @@ static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, s
     size_t i = 0;
     if (!t->draws && !(t->draws = memory_new(KEPT, sizeof *t->draws, "a bootstrap", e)))
         return NULL;
-    while (i < t->draws_count && (t->draws[i].count != x->count || strcmp(t->draws[i].rule, x->rule)))
+    while (i < t->draws_count &&
+           (t->draws[i].count != x->count || strcmp(t->draws[i].rule, x->rule)))
         i++;
     if (i < t->draws_count) {
         found = t->draws[i];
@@ -110,7 +111,8 @@ static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, s
     return found.drawn;
 }
 
-int tally_interval(struct tally *t, size_t which, double *mean, struct interval *interval, struct error *e)
+int tally_interval(struct tally *t, size_t which, double *mean, struct interval *interval,
+                   struct error *e)
 {
     const struct tally_entry *x = &t->entry[which];
     if (x->binary) {
@@ -126,7 +128,8 @@ int tally_interval(struct tally *t, size_t which, double *mean, struct interval 
         const uint16_t *drawn = draws_for(t, x, e);
         if (!drawn || statistics_bootstrap_drawn(x->value, x->count, DRAWS, LEVEL, drawn, &b, e))
             return -1;
-    } else if (statistics_bootstrap(x->value, x->count, DRAWS, LEVEL, random_key_new(0, x->rule), &b, e)) {
+    } else if (statistics_bootstrap(x->value, x->count, DRAWS, LEVEL, random_key_new(0, x->rule),
+                                    &b, e)) {
         return -1;
     }
     *mean = b.mean;

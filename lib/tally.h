@@ -36,7 +36,8 @@ void tally_clear(struct tally *t); /* for other scores; the draws are kept */
 void tally_free(struct tally *t);
 
 /* Mean of an entry with its interval. The bootstrap's draws depend on rule and count only. */
-int tally_interval(struct tally *t, size_t which, double *mean, struct interval *interval, struct error *e);
+int tally_interval(struct tally *t, size_t which, double *mean, struct interval *interval,
+                   struct error *e);
 
 /* Mean of n numbers, ± 1.96 of its standard errors (no width for n = 1: NaN). */
 void tally_normal(const double *value, size_t n, double *mean, struct interval *interval);

@@ -183,13 +183,14 @@ static void try_bytes(const char *kind, const unsigned char *data, size_t n)
     free(exact);
 }
 
-/* Found by fuzzing: an empty text as the only entry; words that become no token, twice (undefined behaviour, which
- * clang's sanitizer sees, gcc's not). */
+/* Found by fuzzing: an empty text as the only entry; words that become no token, twice (undefined behaviour,
+ * which clang's sanitizer sees, gcc's not). */
 static void vocabularies_of_nothing(void **state)
 {
     static const char *const texts[] = {
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"\":5},\"merges\":[]}}",
-        "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"=\":0},\"merges\":[]}}",
+        "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},"
+        "\"model\":{\"type\":\"BPE\",\"vocab\":{\"=\":0},\"merges\":[]}}",
     };
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
