@@ -330,7 +330,8 @@ static const char lead[] =
     "how much a text surprises the model, lower is better. Dense is a model as it came, and a compressed one matches it while "
     "it is not more than 5 % below. Intervals hold 95 %.";
 
-/* Rows of a query; texts stand left in the first columns of `texts`. A verdict in the first has a colour. */
+/* Rows of a query; texts stand left in the first columns of `texts`. A verdict in the first has a
+ * colour. */
 static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char *class, size_t texts)
 {
     struct table t = {0};
