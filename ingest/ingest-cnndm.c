@@ -99,18 +99,15 @@ out:
 
 static int row(struct ingest *g, const json_t *json, size_t number, struct error *e)
 {
-    char name[256];
     const char *article = ingest_string(json, "article document", e), *reference;
     if (!article || !(reference = ingest_string(json, "highlights summary", e)))
         return -1;
     const json_t *id = ingest_any(json, "id");
     const char *bucket = bucket_of(article, strlen(article));
-    if (json_is_string(id))
-        snprintf(name, sizeof name, "%s/%s", bucket, json_string_value(id));
-    else
-        snprintf(name, sizeof name, "%s/%zu", bucket, number);
+    json_t *name = json_is_string(id) ? json_sprintf("%s/%s", bucket, json_string_value(id))
+                                      : json_sprintf("%s/%zu", bucket, number);
     return ingest_item(g,
-                       json_pack("{s:s, s:s, s:s, s:s, s:s}", "item", name, "group", bucket,
+                       json_pack("{s:o, s:s, s:s, s:s, s:s}", "item", name, "group", bucket,
                                  "story", article, "article", article, "reference", reference),
                        e)
                ? -2
@@ -142,10 +139,10 @@ static int add_file(struct ingest *g, struct inputs *in, const char *path, const
         return -1;
     in->list = list;
     struct input *one = &in->list[in->count];
-    *one = (struct input){.bucket = bucket ? strdup(bucket) : NULL};
+    *one = (struct input){.bucket = bucket ? path_base(bucket, e) : NULL};
     in->count++;
     if (bucket && !one->bucket)
-        return error_set(e, "no memory for a file name");
+        return -1;
     return ingest_file_read(g, &one->file, path, e);
 }
 

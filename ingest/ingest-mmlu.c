@@ -9,6 +9,7 @@
 #include "file.h"
 #include "ingest.h"
 #include "json.h"
+#include "utf8.h"
 
 static struct ingest_options o;
 static const char *split = "test";
@@ -214,8 +215,8 @@ static int run(struct cli *c, struct error *e)
     for (; count < list.count; count++) {
         const size_t n = strlen(list.name[count]) - strlen(suffix);
         s[count].name = strndup(list.name[count], n);
-        if (!s[count].name || n > 400) {
-            error_set(e, "%s: a name is too long", folder);
+        if (!s[count].name || n > 400 || utf8_check(s[count].name, n) < n) {
+            error_set(e, "%s: %s: the name is too long or not UTF-8", folder, list.name[count]);
             count++;
             goto out;
         }

@@ -31,6 +31,11 @@ static bool has(const json_t *row, const char *keys)
     return ingest_any(row, keys) != NULL;
 }
 
+static bool is_shots(const json_t *row)
+{
+    return has(row, "shots") && has(row, "rows");
+}
+
 /* A row of lm-evaluation-harness: "doc", "arguments" (a list of pairs, or an object of objects in
  * newer versions) and "target". */
 static bool is_sample(const json_t *row)
@@ -83,7 +88,7 @@ static int copy(json_t *item, const json_t *row, const char *key, const char *ke
     json_t *v = ingest_any(row, keys);
     if (!v)
         return 0;
-    if (!json_is_string(v))
+    if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
         return error_set(e, "its \"%s\" is not text", key);
     return json_object_set(item, key, v) ? error_set(e, "no memory for an item") : 0;
 }
@@ -95,6 +100,18 @@ static int copy_list(json_t *item, const json_t *row, const char *key, const cha
     if (!list)
         return -1;
     return json_object_set_new(item, key, list) ? error_set(e, "no memory for an item") : 0;
+}
+
+/* A list in which the same text may stand twice. */
+static int copy_turns(json_t *item, const json_t *row, const char *key, const char *keys,
+                      struct error *e)
+{
+    json_t *given = ingest_any(row, keys);
+    if (copy_list(item, row, key, keys, e))
+        return -1;
+    return json_is_array(given) && json_object_set(item, key, given)
+               ? error_set(e, "no memory for an item")
+               : 0;
 }
 
 /* The number of the right option. */
@@ -256,9 +273,9 @@ static int convert(json_t *item, const json_t *row, const char *kind, struct err
     if (!strcmp(kind, "choice"))
         return choice(item, row, e);
     if (!strcmp(kind, "chat")) {
-        if (copy_list(item, row, "turns", "turns text", e))
+        if (copy_turns(item, row, "turns", "turns text", e))
             return -1;
-        return has(row, "reference") ? copy_list(item, row, "reference", "reference", e) : 0;
+        return has(row, "reference") ? copy_turns(item, row, "reference", "reference", e) : 0;
     }
     if (!strcmp(kind, "summary"))
         return copy(item, row, "story", "story article", e) ||
@@ -286,7 +303,7 @@ static int put(struct ingest *g, const json_t *row, const char *kind, size_t num
         return error_set(e, "no memory for an item");
     if (own && strcmp(own, *filter))
         return 0;
-    if (has(row, "shots"))
+    if (is_shots(row))
         return ingest_record(g, json_incref((json_t *)row), e) ? -2 : 0;
     json_t *item = json_object(), *id = text_or_number(ingest_any(row, "item id doc_id"));
     json_t *group = text_or_number(ingest_any(row, "group subject bucket category"));
@@ -342,7 +359,7 @@ static const char *first_task(struct text_input *in, struct buffer *line, struct
         got = next_row(in, line, &number, &row, e);
         if (got == -2)
             return NULL;
-        if (row && !has(row, "shots"))
+        if (row && !is_shots(row))
             kind = task_of(row);
         json_decref(row);
     }
@@ -383,7 +400,7 @@ out:
 int main(int argc, char **argv)
 {
     struct cli c = {.name = "ingest-tasks",
-                    .revision = 2,
+                    .revision = 3,
                     .summary = "read plain jsonl, or lm-evaluation-harness samples, as a task stream",
                     .operand = "[FILE]",
                     .flags = CLI_OUTPUT,

@@ -133,7 +133,6 @@ static int question(struct work *w, const json_t *q, bool web, const char *dir, 
                  *search = json_object_get(q, "SearchResults"), *normalized;
     const char *id, *text, *value = json_get_string_or(answer, "Value", NULL);
     json_t *aliases = NULL, *wiki = NULL, *page = NULL;
-    char name[256];
     const size_t first = w->pair, documents = json_array_size(web ? search : entity);
     int result = -1;
     w->pair += documents;
@@ -148,9 +147,8 @@ static int question(struct work *w, const json_t *q, bool web, const char *dir, 
     normalized = json_object_get(answer, "NormalizedAliases");
     const size_t rows = pairs && documents ? documents : 1;
     for (size_t i = 0; i < rows && !full(w); i++) {
-        snprintf(name, sizeof name, "%s#%zu", id, first + i);
-        json_t *item = json_pack("{s:s, s:s, s:O}", "item", name, "question", text, "aliases",
-                                 aliases);
+        json_t *item = json_pack("{s:o, s:s, s:O}", "item", json_sprintf("%s#%zu", id, first + i),
+                                 "question", text, "aliases", aliases);
         if (item && json_is_array(normalized) && json_array_size(normalized))
             json_object_set(item, "normalized", (json_t *)normalized);
         if (item && wiki)
@@ -217,10 +215,7 @@ out:
 
 static json_t *row_name(const struct ingest_file *f, size_t number)
 {
-    char name[512];
-    const size_t stem = strcspn(f->name, ".");
-    snprintf(name, sizeof name, "%.*s/%zu", (int)(stem < 400 ? stem : 400), f->name, number);
-    return json_string(name);
+    return json_sprintf("%.*s/%zu", (int)strcspn(f->name, "."), f->name, number);
 }
 
 /* "Question: …\nAnswer:" as some files have it; else the text itself. */

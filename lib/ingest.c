@@ -212,6 +212,12 @@ bool ingest_line(const struct buffer *b, size_t *at, const char **line, size_t *
     return true;
 }
 
+/* A string without a NUL inside. */
+static bool is_text(const json_t *v)
+{
+    return json_is_string(v) && strlen(json_string_value(v)) == json_string_length(v);
+}
+
 /* Behind a JSON string that begins at p. */
 static const char *string_end(const char *p, const char *end)
 {
@@ -267,7 +273,7 @@ json_t *ingest_any(const json_t *o, const char *keys)
 const char *ingest_string(const json_t *o, const char *keys, struct error *e)
 {
     const json_t *v = ingest_any(o, keys);
-    if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v)) {
+    if (!is_text(v)) {
         error_set(e, "it has no text under \"%.*s\"", (int)strcspn(keys, " "), keys);
         return NULL;
     }
@@ -293,12 +299,12 @@ json_t *ingest_strings(const json_t *o, const char *keys, struct error *e)
     const json_t *v = ingest_any(o, keys), *one;
     json_t *list = json_array();
     size_t i;
-    if (json_is_string(v) && list && !ingest_add(list, json_string_value(v), e))
+    if (is_text(v) && list && !ingest_add(list, json_string_value(v), e))
         return list;
     if (json_is_array(v) && json_array_size(v) && list) {
         json_array_foreach(v, i, one)
         {
-            if (!json_is_string(one) || ingest_add(list, json_string_value(one), e))
+            if (!is_text(one) || ingest_add(list, json_string_value(one), e))
                 goto bad;
         }
         return list;

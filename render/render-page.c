@@ -330,7 +330,8 @@ static const char lead[] =
     "how much a text surprises the model, lower is better. Dense is a model as it came, and a compressed one matches it while "
     "it is not more than 5 % below. Intervals hold 95 %.";
 
-/* Rows of a query; texts stand left in the first columns of `texts`, the first is a class, too. */
+/* Rows of a query; texts stand left in the first columns of `texts`. A verdict in the first has a
+ * colour. */
 static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char *class, size_t texts)
 {
     struct table t = {0};
@@ -345,7 +346,10 @@ static int put_query(struct writer *p, sqlite3 *db, const char *sql, const char 
     }
     write_string(p, "</tr></thead>\n<tbody>\n");
     for (size_t r = 0; r < t.rows; r++) {
-        write_format(p, "<tr class=\"%.4s\">", cell_exact(table_cell(&t, r, 0), text, sizeof text));
+        const char *first = cell_exact(table_cell(&t, r, 0), text, sizeof text);
+        write_string(p, !strcmp(first, "holds")   ? "<tr class=\"hold\">"
+                        : !strcmp(first, "fails") ? "<tr class=\"fail\">"
+                                                  : "<tr>");
         for (size_t i = 0; i < t.columns; i++) {
             write_string(p, i < texts ? "<td>" : "<td class=\"n\">");
             write_escaped(p, cell_exact(table_cell(&t, r, i), text, sizeof text));
@@ -549,7 +553,7 @@ int main(int argc, char **argv)
 {
     struct cli c = {
         .name = "render-page",
-        .revision = 3,
+        .revision = 4,
         .summary = "write the database of results as one page of html, or as a pdf",
         .operand = "[FOLDER ...]",
         .flags = CLI_OUTPUT | CLI_DRAWS | CLI_OPERANDS | CLI_TEXT_OUT | CLI_NO_INPUT,

@@ -69,6 +69,13 @@ not_read qwen2_moe 's/"shared_expert_intermediate_size": 14/"shared_expert_inter
 not_read falcon 's/"alibi": false/"alibi": true/' '"alibi" is set'
 not_read falcon_new 's/"num_ln_in_parallel_attn": [a-z0-9]*/"num_ln_in_parallel_attn": 1/' 'by its config'
 not_read phi 's/"qk_layernorm": false/"qk_layernorm": true/' '"qk_layernorm" is set'
+# One tensor under both of its names, in a header that stays as long as it was; one that is not turned.
+for edit in 's/{"__metadata__":{"format":"pt"},/{                   /; s/"h.1.ln_1.bias"/"transformer.h.0.ln_1.bias"/|ln_1.bias: is there twice' \
+    's/\("h.0.attn.c_attn.weight":{"dtype":"F16","shape":\)\[12,36\]/\1[36,12]/|of a matrix that the file holds transposed: tensor h.0.attn.c_attn.weight'; do
+    changed gpt2_bare ''
+    LC_ALL=C sed -i "${edit%|*}" c/model.safetensors
+    refuses "gpt2_bare: ${edit#*|}" 1 "${edit#*|}" kick-ingest-model c -o none.kick
+done
 check "all are listed" test "$(kick-ingest-model --list | sed 1d | wc -l)" -eq 16
 check "what is listed is what is known" grep -q "$(kick-ingest-model --list | sed 1d | awk '{ printf "%s%s", s, $1; s = ", " }')" \
     <(changed llama 's/"model_type": "llama"/"model_type": "mamba"/'; kick-ingest-model c -o none.kick 2>&1)

@@ -131,6 +131,18 @@ s | | 1 | ingest-model --method x --of x.kick model -o o | a llama model of 1 la
 - | | 2 | render-table --lm-eval x -f csv -D r.db | no FOLDER, no -o, no -f
 - | | 1 | render-table --lm-eval /proc/x -D r.db | /proc/x: No such file
 - | | 1 | render-table --lm-eval nul -D r.db | nul/llama-13K: Not a directory
+- | | 2 | render-chart figure -o o.svg | the database is missing: -D FILE
+- | | 2 | render-page figure -o o.html | the database is missing: -D FILE
+- | | 2 | render-table figure | the database is missing: -D FILE
+- | | 2 | render-workbook figure -o o.xlsx | the database is missing: -D FILE
+- | | 2 | render-chart -D r.db -o o.svg | one figure folder, please: 0 were given
+- | | 2 | render-chart -D r.db figure -o o.gif | o.gif: the name tells no format: use .svg, .pdf or .png, or -f
+- | | 2 | render-chart -D r.db figure | standard output: the name tells no format
+- | | 2 | render-table -D r.db -f csv | csv holds one table: name one figure folder
+- | | 2 | render-table -D r.db -f methods figure | methods are of the whole database: no folders, please
+- | | 1 | render-table -D r.db nothing | nothing/figure.json: cannot open it
+- | | 1 | render-page -D r.db --reports empty -o o.html | empty: no such folder of figures
+- | | 1 | render-workbook -D r.db --reports nothing -o o.xlsx | nothing holds no folder with a figure.json
 - | | 1 | render-chart --dpi 1200 --width 40 -D r.db figure -o o.png | at most 32000 each way
 - | | 1 | ingest-text bad.zst -o o | bad.zst: damaged zstd data
 - | | 1 | ingest-text cut.zst -o o | cut.zst: truncated: its compressed data ends too early

@@ -1,7 +1,7 @@
 # make bundle, and make report FROM= that bundle: the same files, byte for byte, without a model.
 . tests/cli/report.bash
 bundle() { # ARGUMENT…
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s ${SAN:+SAN=$SAN} "$@" </dev/null
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s BUILD="$KICK_BUILD" ${SAN:+SAN=$SAN} "$@" </dev/null
 }
 check "make bundle" bundle bundle PLAN=quick OUT="$work/out" MODELS="$work/tiny" DATA="$work/data"
 file=$work/out/bundle.tar.zst

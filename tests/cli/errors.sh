@@ -124,6 +124,8 @@ broken; : >"$work/broken/tokenizer.model"
 refuses "model: an empty tokenizer" 1 "tokenizer" ingest "$work/broken"
 broken; head -c 1000 "$work/model/model.safetensors" >"$work/broken/model.safetensors"
 refuses "model: cut weights" 1 "model.safetensors" ingest "$work/broken"
+broken; LC_ALL=C sed -i 's/"dtype":"BF16"/"dtype":"I16" /' "$work/broken/model.safetensors"
+refuses "model: integers for weights" 1 "embed_tokens.weight: type I16; only F32, F16 and BF16 are read" ingest "$work/broken"
 "$tools/make-model" "$work/shards" --hidden 32 --intermediate 64 --vocab 64 --shards 3
 rm "$work/shards/model-00002-of-00003.safetensors"
 refuses "model: a shard is missing" 1 "model-00002-of-00003.safetensors" ingest "$work/shards"

@@ -10,7 +10,7 @@ awk 'BEGIN { for (i = 0; i < 120; i++) { for (j = 0; j < 32; j++) printf "%d ", 
 report() {
     local out=$1
     shift
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s report ${SAN:+SAN=$SAN} PLAN=quick OUT="$out" \
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s report BUILD="$KICK_BUILD" ${SAN:+SAN=$SAN} PLAN=quick OUT="$out" \
         MODELS="$work/tiny" DATA="$work/data" "$@" </dev/null
 }
 

@@ -66,7 +66,7 @@ check "progress: how many, and how long" test "$(bash reports/progress.sh "$work
 check "progress: nothing to go by" test "$(bash reports/progress.sh "$work/none" 40 name | tr -d '\r\033')" = "[K[0 of 40 results] name"
 if command -v script >/dev/null; then
     rm "$work/out/results/large-quantize-rtn-b-4-"*
-    check "make report says it on a terminal" grep -q 'of 9 results' <(script -qec "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s report ${SAN:+SAN=$SAN} PLAN=quick OUT='$work/out' MODELS='$work/tiny' DATA='$work/data'" /dev/null </dev/null)
+    check "make report says it on a terminal" grep -q 'of 9 results' <(script -qec "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s report BUILD='$KICK_BUILD' ${SAN:+SAN=$SAN} PLAN=quick OUT='$work/out' MODELS='$work/tiny' DATA='$work/data'" /dev/null </dev/null)
 else
     echo "skip progress on a terminal: no script"
 fi

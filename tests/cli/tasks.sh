@@ -113,6 +113,102 @@ malformed mtbench m.jsonl 3 2 kick-ingest-mtbench "$work/bad/m.jsonl"
 printf '{"question":"Q?","options":["a","b"],"answer":1}\n{"question":"Q?","options":["a","b"],"answer":2}\n{"question":7}\n' >"$work/bad/k.jsonl"
 malformed tasks k.jsonl 2 2 kick-ingest-tasks "$work/bad/k.jsonl"
 
+# What one row lacks, by reader; and in what other forms readers take what they need.
+while IFS='|' read -r reader status row says; do
+    printf '%b' "${row# }" | sed 's/ $//' >"$work/row"
+    refuses "${reader% }: ${says# }" $status "${says# }" kick-ingest-$reader "$work/row" -o "$work/x.kick"
+done <<'END'
+freebaseqa | 1 | {"Questions":[{"RawQuestion":"Q?","Question-ID":7}]} | row: line 1: it has no text under "Question-ID"
+freebaseqa | 1 | {"Questions":[{"RawQuestion":"Q?","Question-ID":"a","Parses":[{}]}]} | a: parse 0 has no answers
+freebaseqa | 1 | {"Questions":[{"RawQuestion":"Q?","Question-ID":"a","Parses":[{"Answers":[{}]}]}]} | an answer has no "AnswersName"
+freebaseqa | 1 | {"Questions":[{"RawQuestion":"Q?","Question-ID":"a","Parses":[{"Answers":[{"AnswersName":[7]}]}]}]} | "AnswersName" holds something that is not text
+freebaseqa | 1 | {"Questions":[{"RawQuestion":"Q?","Question-ID":"a","Parses":[{"Answers":[{"AnswersName":[]}]}]}]} | a has no answer in its first parse
+freebaseqa | 1 | {"Data":[]} | row: has no list "Questions": is it a FreebaseQA file?
+triviaqa | 1 | {"Data":7} | row: has no list "Data": is it a TriviaQA file?
+triviaqa | 1 | {"question":"Q?"} | row: line 1: it has no text or list of texts under "aliases"
+triviaqa | 1 | Q?\t'a' | row: line 1: its second field is not a list ['alias', …]
+triviaqa | 1 | Q?\t[a] | its second field is not a list
+triviaqa | 1 | Q?\t['a | its second field is not a list
+triviaqa | 1 | Q?\t['\\q'] | its second field is not a list
+triviaqa | 1 | Q?\t['\\xg0'] | its second field is not a list
+triviaqa | 1 | Q?\t['\\ud800'] | its second field is not a list
+triviaqa | 1 | Q?\t[] | its second field is not a list
+triviaqa --evidence /dev/null | 2 | {"Data":[]} | --evidence /dev/null: is not a folder
+cnndm | 1 | {"article":"A."} | row: line 1: it has no text under "highlights"
+mtbench | 1 | {"question_id":1,"turns":["a",7]} | row: line 1: its turn 2 is not text
+mtbench | 1 | {"question_id":1} | it has neither "turns" nor "text"
+mtbench | 1 | {"question_id":1,"turns":[]} | it has 0 turns; one or two are understood
+mmlu | 2 | Q | row: is not a folder with dev/, val/ and test/
+tasks | 1 | {"a":1} | row: no row tells which task it is of; say --task
+tasks | 1 | {"question":"Q?","aliases":["x\\u0000y"]} | it has no text or list of texts under "aliases"
+tasks | 1 | {"question":"Q\\u0000","aliases":["x"]} | its "question" is not text
+tasks | 1 | {"question":"Q?","options":["a"],"answer":0} | row: line 1: it has no list of 2 to 26 "options"
+tasks | 1 | {"question":"Q?","options":["a",7],"answer":0} | its option 1 is not text
+tasks | 1 | {"question":"Q?","options":["a","b"],"answer":"C"} | its "answer" names none of its 2 options
+tasks | 1 | {"turns":["a"],"reference":7} | it has no text or list of texts under "reference"
+tasks --task choice | 1 | \xff | row: line 1: is not UTF-8: byte 0xff; convert it
+tasks | 1 | {"doc_id":0,"doc":{},"arguments":[[7," a"]]} | its "arguments" have no prompt
+tasks | 1 | {"doc_id":0,"doc":{},"target":"z","arguments":[["P"," a"],["P"," b"]]} | its "target" names none of its 2 options
+tasks | 1 | {"doc_id":0,"doc":{},"target":2,"arguments":[["P"," a"],["P"," b"]]} | its "target" names none of its 2 options
+tasks | 1 | {"doc_id":0,"doc":{},"target":"z","acc":1,"filtered_resps":["x","y"],"arguments":[["P"," a"],["P"," b"]]} | its "target" names none of its 2 options
+END
+while IFS='|' read -r reader row item; do
+    printf '%b' "${row# }" | sed 's/ $//' >"$work/row"
+    kick-ingest-$reader "$work/row" -o "$work/x.kick" 2>"$work/log"
+    check "${reader% }: ${item# }" has "$work/x.kick" "${item# }"
+done <<'END'
+freebaseqa | {"Questions":[{"RawQuestion":"Q?","Question-ID":"a","Parses":[{"Answers":[{"AnswersName":"Ann"}]}]}]} | "aliases":["Ann"],"answers":["Ann"]
+triviaqa | Q?\t["a\\tb\\r", '\\U0001f600', 'a\\xe9'] | "item":"row/0","question":"Q?","aliases":["a\tb\r","😀","aé"]
+triviaqa | {"question":"Question: Who?\\nAnswer:","answer":"A"}\n | "question":"Who?","aliases":["A"]
+triviaqa | {"question":"x","answer":"y"}\n\n{"question":"Question: Who?","answers":["A","B"],"answer":"C"} | "item":"row/2","question":"Question: Who?","aliases":["A","B","C"]
+mtbench | {"question_id":"x","text":"Hi?","reference":["r"]} | {"item":"x","group":null,"turns":["Hi?"],"reference":["r"]}
+cnndm | \n{"document":"A.","summary":"B","id":"a"} | {"item":"small/a","group":"small","story":"A.","article":"A.","reference":"B"}
+tasks | \xef\xbb\xbf{"question":"Q?","options":["a","b"],"answer":"B"}\r\n | {"item":"0","question":"Q?","options":["a","b"],"answer":1}
+tasks | {"id":7,"subject":"s","choices":["a","b"],"label":"b","question":"Q?"} | {"item":"7","group":"s","question":"Q?","options":["a","b"],"answer":1}
+tasks | {"shots":"s","rows":[]}\n{"question":"Q?","aliases":["x"],"stop":["."]} | {"item":"1","question":"Q?","aliases":["x"],"stop":["."]}
+tasks | {"turns":["a","b"],"reference":["r"],"bucket":3} | {"item":"0","group":"3","turns":["a","b"],"reference":["r"]}
+tasks | {"article":"A.","highlights":"B"} | {"item":"0","story":"A.","article":"A.","reference":"B"}
+tasks | {"question":"Q?","gold":"x","context":"C","normalized_aliases":["x"]} | {"item":"0","question":"Q?","aliases":["x"],"normalized":["x"],"web":"C"}
+tasks | {"doc_id":0,"doc":{},"target":1,"arguments":[["P"," a"],["P"," b"]]} | {"item":"0","prompt":"P","continuations":[" a"," b"],"answer":1}
+tasks | {"turns":["Go on.","Go on."],"reference":["r","r"]} | {"item":"0","turns":["Go on.","Go on."],"reference":["r","r"]}
+tasks | {"shots":5,"question":"Q?","aliases":["x"]} | {"item":"0","question":"Q?","aliases":["x"]}
+END
+long=$(printf 'é%.0s' {1..200}) odd=$'\351'
+printf '{"article":"A.","highlights":"B","id":"%s"}\n' "aa$long" >"$work/row"
+kick-ingest-cnndm "$work/row" -o "$work/x.kick"
+check "cnndm: an id of 402 bytes, whole" has "$work/x.kick" "\"item\":\"small/aa$long\""
+printf '{"Data":[{"QuestionId":"aa%s","Question":"Q?","Answer":{"Value":"A"}}]}' "$long" >"$work/row"
+kick-ingest-triviaqa "$work/row" -o "$work/x.kick"
+check "triviaqa: likewise" has "$work/x.kick" "\"item\":\"aa$long#0\""
+mkdir -p "$work/odd/cnn/$odd" "$work/odd/test" "$work/odd/dev"
+printf 'A.\n' >"$work/odd/cnn/$odd/a.story"
+kick-ingest-cnndm "$work/odd/cnn" -o "$work/x.kick"
+check "cnndm: a folder whose name is not UTF-8" has "$work/x.kick" '"item":"%E9/a","group":"%E9"'
+: >"$work/odd/cnn/$odd/b.story"
+refuses "cnndm: a story of nothing" 1 "b.story: it holds no text" kick-ingest-cnndm "$work/odd/cnn" -o "$work/x.kick"
+refuses "mmlu: no subject" 1 "odd/test: holds no file *_test.csv" kick-ingest-mmlu "$work/odd" -o "$work/x.kick"
+printf 'Q,1,2,3,4,A\n' >"$work/odd/test/$odd"_test.csv
+refuses "mmlu: a subject whose name is not UTF-8" 1 "the name is too long or not UTF-8" kick-ingest-mmlu "$work/odd" -o "$work/x.kick"
+rm "$work/odd/test/"*
+printf 'Q,1,2,3,4,A\n' >"$work/odd/test/spells_test.csv"
+kick-ingest-mmlu "$work/odd" -o "$work/x.kick"
+check "mmlu: a subject of no discipline" has "$work/x.kick" '"group":"spells","discipline":null'
+printf 'Q,1,2,3,4\nQ,1,2,3,4,B\n' >"$work/odd/dev/spells_dev.csv"
+refuses "mmlu: a malformed shot" 1 "spells_dev.csv: line 1: it has 5 fields" kick-ingest-mmlu "$work/odd" -o "$work/x.kick"
+kick-ingest-mmlu --skip-bad "$work/odd" -o "$work/x.kick" 2>/dev/null
+check "mmlu: is left out of them" has "$work/x.kick" '{"shots":"spells","rows":[{"question":"Q","options":["1","2","3","4"],"answer":1}]}'
+printf '{"Data":[{"QuestionId":"t","Question":"Q?","Answer":{"Value":"A"},"EntityPages":[{}]}]}' >"$work/tqa/qa/e.json"
+refuses "triviaqa: a page without a file" 1 'e.json: line 1: it has no text under "Filename"' \
+    kick-ingest-triviaqa "$work/tqa/qa/e.json" -o "$work/x.kick"
+printf '{"question_id":1,"turns":["a"]}\n{"question_id":"b","turns":["c","d"]}\n' >"$work/q.jsonl"
+printf '{"question_id":"b","choices":[{"turns":["C","D"]}]}\n\n' >"$work/answers"
+kick-ingest-mtbench --reference "$work/answers" "$work/q.jsonl" -o "$work/x.kick"
+check "mtbench: answers of --reference" has "$work/x.kick" '{"item":"b","group":null,"turns":["c","d"],"reference":["C","D"]}'
+check "mtbench: where there are any" has "$work/x.kick" '{"item":"1","group":null,"turns":["a"]}'
+echo '{"question_id":1,"choices":[]}' >>"$work/answers"
+refuses "mtbench: an answer without turns" 1 'answers: line 3: it has no "choices" with "turns"' \
+    kick-ingest-mtbench --reference "$work/answers" "$work/q.jsonl" -o "$work/x.kick"
+
 cat >"$work/samples.jsonl" <<'END'
 {"doc_id":0,"doc":{},"target":" ran to the park.","arguments":{"gen_args_0":{"arg_0":"Tom","arg_1":" ran to the park."},"gen_args_1":{"arg_0":"Lily","arg_1":" ran to the park."}},"filtered_resps":[[-3.0,false],[-2.0,false]],"filter":"none","acc":0.0}
 {"doc_id":1,"doc":{"subject":"days"},"target":"0","arguments":[["One day,"," Tom"],["One day,"," a dog"],[""," Tom"],[""," a dog"]],"filter":"none","acc":1.0}

@@ -47,6 +47,9 @@ check "they are listed beside their dense model" test "$(rows "SELECT method, co
 check "under one name, of one checkpoint" test "$(rows "SELECT count(DISTINCT checkpoint_id), count(DISTINCT model),
     count(DISTINCT role), min(model) FROM variant")" = "1|1|1|toy"
 
+"$make_model" other --seed 2 --hidden 64 --intermediate 128 --layers 2 --heads 4 --kv-heads 2 --vocab 64
+check "what is not compressed and yet differs is said" grep -q ' of 7 norms, biases, embeddings differ from the dense' \
+    <(kick-ingest-model -v other --of dense.kick --method x -o other.kick 2>&1)
 refuses "--of without --method" 2 "go together" kick-ingest-model none.gguf --of dense.kick -o x.kick
 refuses "a model of another shape" 1 "was made of" \
     kick-ingest-model "$models/llama" --of dense.kick --method x -o x.kick
