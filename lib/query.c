@@ -79,6 +79,9 @@ static int database_error(sqlite3 *db, const char *path, struct error *e)
     const int number = db ? sqlite3_system_errno(db) : 0;
     if (path_is_directory(path))
         return error_set(e, "%s: is a directory; name the file that kick-analyze-load made", path);
+    if (db && sqlite3_errcode(db) == SQLITE_READONLY)
+        return error_set(e, "%s: cannot write it, or take back a change that was cut short; allow to write "
+                            "the file and its folder", path);
     return error_set(e, "%s: %s%s%s", path, db ? sqlite3_errmsg(db) : "no memory", number ? ": " : "",
                      number ? strerror(number) : "");
 }
@@ -104,15 +107,37 @@ int database_commit(sqlite3 *db, const char *path, struct error *e)
     return 0;
 }
 
+/* What another program was writing when it was killed is taken back by who may write. */
+static void take_back(const char *path)
+{
+    sqlite3 *db = NULL;
+    int64_t version;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, BUSY_MILLISECONDS);
+        pragma(db, "PRAGMA user_version", &version);
+    }
+    sqlite3_close(db);
+}
+
+static int open_to_read(sqlite3 **db, const char *path, int64_t *application)
+{
+    const int rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_busy_timeout(*db, BUSY_MILLISECONDS);
+    return pragma(*db, "PRAGMA application_id", application);
+}
+
 int database_open(sqlite3 **out, const char *path, struct error *e)
 {
     sqlite3 *db = NULL;
-    watch();
-    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
     int64_t application = 0, version = 0;
-    if (rc == SQLITE_OK) {
-        sqlite3_busy_timeout(db, BUSY_MILLISECONDS);
-        rc = pragma(db, "PRAGMA application_id", &application);
+    watch();
+    int rc = open_to_read(&db, path, &application);
+    if (rc == SQLITE_READONLY) {
+        sqlite3_close(db);
+        take_back(path);
+        rc = open_to_read(&db, path, &application);
     }
     if (rc == SQLITE_ROW)
         rc = pragma(db, "PRAGMA user_version", &version);

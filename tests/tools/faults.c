@@ -5,7 +5,8 @@
  *   exit 0  and the same files and output as without a fault (what failed could be done without);
  *   exit 1  and one more line on stderr than without a fault, which says why, DIRECTORY as before,
  *           nothing leaked;
- *   killed  (mode kill) and no file but as before, as after, or hidden; the next run gives the same.
+ *   killed  (mode kill) and all is as after, or no file but as before, as after, or hidden; then the next
+ *           run gives the same.
  * A library that draws or writes sheets may end the program when memory fails (GLib does so), leaving
  * nothing behind.
  * -l: a library has caches, which it does not give back, and says things of its own.
@@ -321,6 +322,8 @@ static void judge(unsigned long at, const struct outcome *o, const struct outcom
         aborted += !killed;
         if (!whole(&now, before, after) || (!killed && !same(&now, before))) {
             survivor(at, o, "a file that is not whole");
+        } else if (killed && same(&now, after)) {
+            resumed++; /* after all was done: a directory that is there is not made again */
         } else if (killed) {
             execute(&again, kind, 0);
             forget(&now);
