@@ -38,7 +38,7 @@ static void edit(json_t *json, const char *how)
 
 int main(int argc, char **argv)
 {
-    struct stream_reader *r;
+    struct stream_reader *r = NULL;
     struct stream_writer *w;
     struct stream_record record;
     struct output *o;
