@@ -930,6 +930,8 @@ static int run(struct cli *c, struct error *e)
     struct load l = {0};
     if (!database)
         return error_usage(e, "the database is missing: -D FILE");
+    if (cli_memory(c, cli_memory_small(c) + TALLY_DRAWS_BYTES, e))
+        return -1;
     bool existed = path_exists(database);
     int rc = begin(&l, e);
     if (!rc && !c->operands)
@@ -961,7 +963,7 @@ int main(int argc, char **argv)
         .revision = 4,
         .summary = "load result streams into a database",
         .operand = "[RESULTS ...]",
-        .flags = CLI_OPERANDS | CLI_TEXT_OUT,
+        .flags = CLI_OPERANDS | CLI_TEXT_OUT | CLI_MEMORY,
         .options = options,
     };
     return cli_main(&c, argc, argv, run);

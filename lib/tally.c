@@ -7,7 +7,7 @@
 
 #include "memory.h"
 
-/* Draws are kept of up to so many values, for so many rules and counts: 64 MiB at most. */
+/* Draws are kept of up to so many values, for so many rules and counts. */
 enum { DRAWS = 2000, KEPT_VALUES = 512, KEPT = 32 };
 
 #define LEVEL 0.95
@@ -80,6 +80,18 @@ void tally_free(struct tally *t)
     *t = (struct tally){0};
 }
 
+/* Drops what was not used for the longest, until there is room for `more` bytes and one entry. */
+static void make_room(struct tally *t, size_t more)
+{
+    for (size_t i = 0; i < t->draws_count; i++)
+        more += DRAWS * t->draws[i].count * sizeof *t->draws->drawn;
+    while (t->draws_count && (more > TALLY_DRAWS_BYTES || t->draws_count == KEPT)) {
+        struct tally_draws *last = &t->draws[--t->draws_count];
+        more -= DRAWS * last->count * sizeof *last->drawn;
+        draws_drop(last);
+    }
+}
+
 /* The draws for an entry, which become the first of those kept. */
 static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, struct error *e)
 {
@@ -93,6 +105,7 @@ static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, s
     if (i < t->draws_count) {
         found = t->draws[i];
     } else {
+        make_room(t, DRAWS * x->count * sizeof *found.drawn);
         found.count = x->count;
         found.drawn = memory_new(DRAWS, x->count * sizeof *found.drawn, "a bootstrap", e);
         if (!found.drawn || !(found.rule = strdup(x->rule))) {
@@ -101,10 +114,7 @@ static const uint16_t *draws_for(struct tally *t, const struct tally_entry *x, s
             return NULL;
         }
         statistics_draw(x->count, DRAWS, random_key_new(0, x->rule), found.drawn);
-        if (i == KEPT)
-            draws_drop(&t->draws[--i]);
-        else
-            t->draws_count++;
+        i = t->draws_count++;
     }
     memmove(t->draws + 1, t->draws, i * sizeof *t->draws);
     t->draws[0] = found;

@@ -23,6 +23,8 @@ struct tally_draws {
     uint16_t *drawn;
 };
 
+enum { TALLY_DRAWS_BYTES = 8 << 20 }; /* at most, beside the scores */
+
 struct tally {
     struct tally_entry *entry; /* in the order of their first values */
     size_t count;
