@@ -189,19 +189,58 @@ struct factoring {
     const struct kernels *k;
     struct pool *pool;
     size_t n;       /* rounded up to 16 */
-    size_t ld;      /* of a */
-    float *a;       /* (n, ld): the reversed matrix, its lower triangle becomes L */
+    float *a;       /* the reversed matrix, by lower_row(), becomes L */
     float *inverse; /* (n, TILE): inverses of the diagonal blocks of L, their signs turned */
     float *panel;   /* (WIDE / PANEL, n, PANEL): block columns' part of -L, transposed */
-    float *m;       /* (n / PANEL, n, PANEL): the inverse of L in panels */
+    float *m;       /* the inverse of L in panels, by inverse_at() */
     size_t at, width; /* the block, or the blocks, at hand */
     size_t from, to;  /* columns that they have to take into account */
 };
 
-size_t factor_bytes(size_t n)
+size_t factor_rows(size_t padded, size_t panel)
+{
+    const size_t rows = (panel / FACTOR_PANELS + 1) * FACTOR_PANELS * PANEL;
+    return rows < padded ? rows : padded;
+}
+
+size_t factor_at(size_t padded, size_t panel)
+{
+    const size_t group = panel / FACTOR_PANELS, square = FACTOR_PANELS * PANEL;
+    return triangle(group) * square * square +
+           panel % FACTOR_PANELS * factor_rows(padded, panel) * PANEL;
+}
+
+static size_t factor_size(size_t padded)
+{
+    const size_t last = padded / PANEL - 1;
+    return factor_at(padded, last) + factor_rows(padded, last) * PANEL;
+}
+
+/* A lower triangle by rows: WIDE of them have the same length. Rows that are a power of two apart
+ * would share a few sets of the caches. */
+static size_t lower_stride(size_t row)
+{
+    return (row / WIDE + 1) * WIDE + PANEL;
+}
+
+static size_t lower_row(size_t row)
+{
+    const size_t blocks = row / WIDE;
+    return WIDE * (triangle(blocks) * WIDE + blocks * PANEL) + row % WIDE * lower_stride(row);
+}
+
+/* Where row r of panel p of the inverse of L lies: what reverse() makes a factor's panel. */
+static size_t inverse_at(size_t padded, size_t p, size_t r)
+{
+    return factor_size(padded) - factor_at(padded, padded / PANEL - 1 - p) - (padded - r) * PANEL;
+}
+
+size_t factor_bytes(size_t n, enum factor_precision precision)
 {
     const size_t padded = panel_size(n);
-    return padded * (padded + PANEL + WIDE) * sizeof(float) + padded * padded * sizeof(float);
+    if (precision == FACTOR_F64)
+        return 2 * padded * padded * sizeof(double) + factor_size(padded) * sizeof(float);
+    return (lower_row(padded) + padded * (TILE + WIDE) + factor_size(padded)) * sizeof(float);
 }
 
 static size_t tile_count(size_t n)
@@ -225,9 +264,10 @@ static void update_tile(void *context, size_t i, long thread)
     const struct factoring *f = context;
     const size_t row = f->at + i * TILE, rows = f->n - row < TILE ? f->n - row : TILE;
     const size_t width = row + rows - f->at < f->width ? row + rows - f->at : f->width;
+    float *a = f->a + lower_row(row);
     (void)thread;
-    chain(f->k, rows, width / PANEL, f->to - f->from, f->a + row * f->ld + f->from, f->ld,
-          f->panel + f->from * PANEL, f->n * PANEL, f->a + row * f->ld + f->at, f->ld, true);
+    chain(f->k, rows, width / PANEL, f->to - f->from, a + f->from, lower_stride(row),
+          f->panel + f->from * PANEL, f->n * PANEL, a + f->at, lower_stride(row), true);
 }
 
 /* The block columns from `at` on take the columns from .. to - 1 into account. */
@@ -240,7 +280,7 @@ static void update(struct factoring *f, size_t at, size_t width, size_t from, si
     for (size_t p = 0; p < width / PANEL; p++)
         for (size_t first = from; first < to; first += SQUARE)
             for (size_t j = 0; j < PANEL; j++) {
-                const float *row = f->a + (at + p * PANEL + j) * f->ld;
+                const float *row = f->a + lower_row(at + p * PANEL + j);
                 float *out = f->panel + p * f->n * PANEL + j;
                 for (size_t c = first; c < to && c < first + SQUARE; c++)
                     out[c * PANEL] = -row[c];
@@ -254,24 +294,25 @@ static void solve_tile(void *context, size_t i, long thread)
 {
     const struct factoring *f = context;
     const size_t row = f->at + (i + 1) * TILE, rows = f->n - row < TILE ? f->n - row : TILE;
-    float copy[TILE * TILE], w[TILE * TILE];
+    const size_t ld = lower_stride(row);
+    float copy[TILE * TILE], w[TILE * TILE], *a = f->a + lower_row(row) + f->at;
     const float *inverse = f->inverse + f->at * TILE;
     (void)thread;
     for (size_t r = 0; r < rows; r++)
-        memcpy(copy + r * TILE, f->a + (row + r) * f->ld + f->at, f->width * sizeof *copy);
+        memcpy(copy + r * TILE, a + r * ld, f->width * sizeof *copy);
     for (size_t p = 0; p < f->width / PANEL; p++)
         for (size_t c = 0; c < f->width; c++)
             for (size_t j = 0; j < PANEL; j++)
                 w[(p * TILE + c) * PANEL + j] = -inverse[(p * PANEL + j) * TILE + c];
-    f->k->product[PANEL_F32](rows, f->width / PANEL, f->width, copy, TILE, w, TILE * PANEL,
-                             f->a + row * f->ld + f->at, f->ld, NULL, false);
+    f->k->product[PANEL_F32](rows, f->width / PANEL, f->width, copy, TILE, w, TILE * PANEL, a, ld,
+                             NULL, false);
 }
 
 /* The diagonal block's factor in place, and minus its inverse. False: not positive definite. */
 static bool diagonal_block(struct factoring *f)
 {
-    float *a = f->a + f->at * f->ld + f->at, *inverse = f->inverse + f->at * TILE;
-    const size_t ld = f->ld, n = f->width;
+    float *a = f->a + lower_row(f->at) + f->at, *inverse = f->inverse + f->at * TILE;
+    const size_t ld = lower_stride(f->at), n = f->width;
     for (size_t j = 0; j < n; j++) {
         if (!(a[j * ld + j] > 0) || !isfinite(a[j * ld + j]))
             return false;
@@ -320,9 +361,10 @@ static void invert_diagonal(const struct factoring *f, size_t at, size_t width)
 {
     const float *inverse = f->inverse + at * TILE;
     for (size_t p = 0; p < width / PANEL; p++)
-        for (size_t r = 0; r < width; r++)
+        for (size_t r = p * PANEL; r < width; r++)
             for (size_t j = 0; j < PANEL; j++)
-                f->m[((at / PANEL + p) * f->n + at + r) * PANEL + j] = -inverse[r * TILE + p * PANEL + j];
+                f->m[inverse_at(f->n, at / PANEL + p, at + r) + j] =
+                    -inverse[r * TILE + p * PANEL + j];
 }
 
 /* Rows of the blocks at hand, of the panels of one block column, of the inverse of L:
@@ -330,15 +372,20 @@ static void invert_diagonal(const struct factoring *f, size_t at, size_t width)
 static void invert_tile(void *context, size_t i, long thread)
 {
     const struct factoring *f = context;
-    const size_t column = i * TILE, ldw = f->n * PANEL, last = f->at + f->width;
-    float sum[PANELS * WIDE * PANEL], *m = f->m + column / PANEL * ldw;
-    (void)thread;
-    for (size_t k = column; k < f->at; k += K_BLOCK)
-        for (size_t p = 0; p < PANELS; p++)
-            f->k->product[PANEL_F32](f->width, 1, f->at - k < K_BLOCK ? f->at - k : K_BLOCK,
-                                     f->a + f->at * f->ld + k, f->ld, m + p * ldw + k * PANEL, 0,
-                                     sum + p * WIDE * PANEL, PANEL, NULL, k > column);
+    const size_t column = i * TILE, last = f->at + f->width, ld = lower_stride(f->at);
     const size_t from = column < f->at ? f->at : column;
+    const float *l = f->a + lower_row(f->at);
+    float sum[PANELS * WIDE * PANEL];
+    (void)thread;
+    for (size_t k = column, n; k < f->at; k += n) {
+        n = f->at - k < K_BLOCK ? f->at - k : K_BLOCK;
+        for (size_t p = 0; p < PANELS; p++) {
+            const size_t skip = k == column ? p * PANEL : 0; /* zeros, some of them not there */
+            f->k->product[PANEL_F32](f->width, 1, n - skip, l + k + skip, ld,
+                                     f->m + inverse_at(f->n, column / PANEL + p, k + skip), 0,
+                                     sum + p * WIDE * PANEL, PANEL, NULL, k > column);
+        }
+    }
     for (size_t at = from; at < last; at += TILE) {
         const size_t rows = last - at < TILE ? last - at : TILE;
         if (at == column) {
@@ -346,11 +393,13 @@ static void invert_tile(void *context, size_t i, long thread)
             continue;
         }
         for (size_t p = 0; p < PANELS; p++) {
+            const size_t skip = from == column ? p * PANEL : 0;
             float *part = sum + (p * WIDE + at - f->at) * PANEL;
-            chain(f->k, rows, 1, at - from, f->a + at * f->ld + from, f->ld,
-                  m + p * ldw + from * PANEL, 0, part, PANEL, column < f->at);
-            f->k->product[PANEL_F32](rows, 1, rows, f->inverse + at * TILE, TILE, part, 0,
-                                     m + p * ldw + at * PANEL, PANEL, NULL, false);
+            float *m = f->m + inverse_at(f->n, column / PANEL + p, at);
+            chain(f->k, rows, 1, at - from - skip, l + (at - f->at) * ld + from + skip, ld,
+                  m - (at - from - skip) * PANEL, 0, part, PANEL, column < f->at);
+            f->k->product[PANEL_F32](rows, 1, rows, f->inverse + at * TILE, TILE, part, 0, m, PANEL,
+                                     NULL, false);
         }
     }
 }
@@ -386,7 +435,6 @@ static double entry(const struct source_matrix *s, size_t r, size_t c)
 struct filling {
     const struct source_matrix *s;
     float *a;
-    size_t ld;
 };
 
 /* Rows of the reversed matrix, in squares: the columns of H are their rows. */
@@ -396,6 +444,8 @@ static void fill_rows(void *context, size_t block, long thread)
     const struct source_matrix *s = f->s;
     const bool plain = s->h->settled && !s->order && s->h->n == s->padded;
     const size_t row = block * SQUARE, end = s->padded - row < SQUARE ? s->padded : row + SQUARE;
+    const size_t ld = lower_stride(row);
+    float *a = f->a + lower_row(row);
     (void)thread;
     for (size_t column = 0; column < end; column += SQUARE)
         for (size_t c = column; c < column + SQUARE && c < end; c++) {
@@ -403,20 +453,20 @@ static void fill_rows(void *context, size_t block, long thread)
             const float *h = plain ? s->h->settled + triangle(j) + s->padded - 1 : NULL;
             size_t r = row > c ? row : c;
             if (r == c) {
-                f->a[r * f->ld + c] = (float)entry(s, r, c);
+                a[(r - row) * ld + c] = (float)entry(s, r, c);
                 r++;
             }
             for (; r < end; r++)
-                f->a[r * f->ld + c] = plain ? *(h - r) : (float)entry(s, r, c);
+                a[(r - row) * ld + c] = plain ? *(h - r) : (float)entry(s, r, c);
         }
 }
 
 /* The columns of L divided by their diagonal, reversed and in panels. */
 struct turning {
-    const float *l; /* (n, ld); or */
-    const double *wide;
-    size_t n, ld;
-    float *panel; /* (n / PANEL, n, PANEL) */
+    const float *l;     /* by lower_row(); or */
+    const double *wide; /* (n, n) */
+    size_t n;
+    float *panel;
 };
 
 static void turn_rows(void *context, size_t block, long thread)
@@ -428,11 +478,12 @@ static void turn_rows(void *context, size_t block, long thread)
         double d[PANEL];
         for (size_t q = 0; q < PANEL; q++) {
             const size_t c = t->n - 1 - p * PANEL - q;
-            d[q] = t->wide ? t->wide[c * t->ld + c] : (double)t->l[c * t->ld + c];
+            d[q] = t->wide ? t->wide[c * t->n + c] : (double)t->l[lower_row(c) + c];
         }
         for (size_t i = first; i < last && i < (p + 1) * PANEL; i++) {
-            const size_t at = (t->n - 1 - i) * t->ld + t->n - 1 - p * PANEL;
-            float *to = t->panel + (p * t->n + i) * PANEL;
+            const size_t r = t->n - 1 - i, c = t->n - 1 - p * PANEL;
+            const size_t at = (t->wide ? r * t->n : lower_row(r)) + c;
+            float *to = t->panel + factor_at(t->n, p) + i * PANEL;
             for (size_t q = i > p * PANEL ? i - p * PANEL : 0; q < PANEL; q++)
                 to[q] = t->wide ? (float)(t->wide[at - q] / d[q]) : t->l[at - q] / (float)d[q];
         }
@@ -443,7 +494,7 @@ static void turn_rows(void *context, size_t block, long thread)
 static void reverse(struct factor *f)
 {
     typedef float quad __attribute__((vector_size(16)));
-    const size_t n = f->padded * f->padded; /* a multiple of 256 */
+    const size_t n = factor_size(f->padded); /* a multiple of 256 */
     for (size_t i = 0; i < n / 2; i += 4) {
         quad a, b;
         memcpy(&a, f->panel + i, sizeof a);
@@ -454,7 +505,7 @@ static void reverse(struct factor *f)
         memcpy(f->panel + n - 4 - i, &a, sizeof a);
     }
     for (size_t i = 0; i < f->padded; i++)
-        f->diagonal[i] = f->panel[(i / PANEL * f->padded + i) * PANEL + i % PANEL];
+        f->diagonal[i] = f->panel[factor_at(f->padded, i / PANEL) + i * PANEL + i % PANEL];
 }
 
 /* 1: done; 0: not positive definite; -1: an error. spent: the matrix's Hessian, of which nothing more is
@@ -462,27 +513,27 @@ static void reverse(struct factor *f)
 static int factor_f32(struct factor *to, const struct source_matrix *s, struct hessian *spent,
                       const struct kernels *k, struct pool *pool, struct error *e)
 {
-    struct factoring f = {.k = k, .pool = pool, .n = s->padded, .ld = s->padded + PANEL};
+    struct factoring f = {.k = k, .pool = pool, .n = s->padded};
     int result = -1;
-    f.a = memory_new(f.n, f.ld * sizeof *f.a, "a Hessian's factor", e);
+    f.a = memory_new(lower_row(f.n), sizeof *f.a, "a Hessian's factor", e);
     f.inverse = memory_new(f.n, TILE * sizeof *f.inverse, "a Hessian's factor", e);
     f.panel = memory_new(WIDE / PANEL, f.n * PANEL * sizeof *f.panel, "a Hessian's factor", e);
     if (!f.a || !f.inverse || !f.panel)
         goto out;
-    pool_run(pool, (f.n + SQUARE - 1) / SQUARE, fill_rows, &(struct filling){s, f.a, f.ld});
+    pool_run(pool, (f.n + SQUARE - 1) / SQUARE, fill_rows, &(struct filling){s, f.a});
     if (!cholesky(&f)) {
         result = 0;
         goto out;
     }
     if (spent)
         hessian_free(spent);
-    if (!(to->panel = f.m = memory_new(f.n, f.n * sizeof *f.m, "a Hessian's factor", e)))
+    if (!(to->panel = f.m = memory_new(factor_size(f.n), sizeof *f.m, "a Hessian's factor", e)))
         goto out;
     if (to->direct) {
         pool_run(pool, (f.n + SQUARE - 1) / SQUARE, turn_rows,
-                 &(struct turning){.l = f.a, .n = f.n, .ld = f.ld, .panel = f.m});
+                 &(struct turning){.l = f.a, .n = f.n, .panel = f.m});
         for (size_t i = 0; i < f.n; i++)
-            to->diagonal[i] = 1 / f.a[(f.n - 1 - i) * (f.ld + 1)];
+            to->diagonal[i] = 1 / f.a[lower_row(f.n - 1 - i) + f.n - 1 - i];
     } else {
         invert(&f);
         reverse(to);
@@ -533,7 +584,7 @@ static void double_column(void *context, size_t c, long thread)
     for (size_t r = c + 1; r < n; r++)
         t[r] = -dot(d->l + r * n + c, t + c, r - c) / d->l[r * n + r];
     for (size_t r = c; r < n; r++)
-        d->m[(c / PANEL * n + r) * PANEL + c % PANEL] = (float)t[r];
+        d->m[inverse_at(n, c / PANEL, r) + c % PANEL] = (float)t[r];
 }
 
 static int factor_f64(struct factor *to, const struct source_matrix *s, struct pool *pool,
@@ -558,11 +609,11 @@ static int factor_f64(struct factor *to, const struct source_matrix *s, struct p
         row[d.at] = sqrt(pivot);
         pool_run(n - d.at < 256 ? NULL : pool, n - d.at - 1, double_row, &d);
     }
-    if (!(to->panel = d.m = memory_new(n, n * sizeof *d.m, "a Hessian's factor", e)))
+    if (!(to->panel = d.m = memory_new(factor_size(n), sizeof *d.m, "a Hessian's factor", e)))
         goto out;
     if (to->direct) {
         pool_run(pool, (n + SQUARE - 1) / SQUARE, turn_rows,
-                 &(struct turning){.wide = d.l, .n = n, .ld = n, .panel = d.m});
+                 &(struct turning){.wide = d.l, .n = n, .panel = d.m});
         for (size_t i = 0; i < n; i++)
             to->diagonal[i] = (float)(1 / d.l[(n - 1 - i) * (n + 1)]);
     } else {

@@ -43,17 +43,17 @@ void hessian_settle(struct hessian *h);
 /* Entry (i, j) as the released code has it, in f32. */
 float hessian_at(const struct hessian *h, size_t i, size_t j);
 
-/* Bytes of a Hessian of n columns; for each thread while a sample of so many rows is added; of a factor
- * while it is made. */
-size_t hessian_bytes(size_t n);
-size_t hessian_room(size_t rows);
-size_t factor_bytes(size_t n);
-
 enum factor_precision {
     FACTOR_AUTO, /* f32 (f64 up to 512 columns), then f64 where f32 fails, then more damping */
     FACTOR_F64,
     FACTOR_F32, /* f32 first for any size */
 };
+
+/* Bytes of a Hessian of n columns; for each thread while a sample of so many rows is added; of a
+ * factor while it is made, at first in that precision. */
+size_t hessian_bytes(size_t n);
+size_t hessian_room(size_t rows);
+size_t factor_bytes(size_t n, enum factor_precision precision);
 
 struct factor_options {
     double damping; /* at least; where H is then not positive definite it grows tenfold, up to 1 */
@@ -64,7 +64,7 @@ struct factor_options {
 struct factor {
     size_t n, padded; /* padded: n rounded up to 16; what is beyond n is the identity */
     bool direct;
-    float *panel;     /* U, columns in panels: U_ij at ((j / 16) * padded + i) * 16 + j % 16;
+    float *panel;     /* U, columns in panels of 16: U_ij at factor_at(j / 16) + i * 16 + j % 16;
                        * direct: T = U^-1, T_ij / T_jj for i <= j */
     float *diagonal;  /* (padded) U_ii */
     uint8_t *dead;    /* (n) columns whose inputs are all zero; their H_ii was set to 1 */
@@ -72,6 +72,13 @@ struct factor {
     double damping; /* share of the mean of H's diagonal that was added to it */
     bool f64;       /* made in double precision */
 };
+
+enum { FACTOR_PANELS = 32 }; /* panels that have equally many rows */
+
+/* Rows of a panel that are kept, what lies below the diagonal of its group being zero; numbers
+ * before it. */
+size_t factor_rows(size_t padded, size_t panel);
+size_t factor_at(size_t padded, size_t panel);
 
 /* The factor of H, its columns in `order` (n column numbers; NULL: as they are). */
 int factor_new(struct factor *f, const struct hessian *h, const uint32_t *order,

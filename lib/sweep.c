@@ -82,9 +82,10 @@ static void update_tile(void *context, size_t i, long thread)
     for (size_t k = t->done[t->panel], n; k < t->upto; k += n) {
         n = t->upto - k < K_BLOCK ? t->upto - k : K_BLOCK;
         t->s->kernels->product[PANEL_F32](rows, t->panels, n, t->err + row * t->ld + k, t->ld,
-                                          f->panel + (t->panel * f->padded + k) * PANEL,
-                                          f->padded * PANEL, t->s->w + row * t->ld + t->panel * PANEL,
-                                          t->ld, NULL, true);
+                                          f->panel + factor_at(f->padded, t->panel) + k * PANEL,
+                                          factor_rows(f->padded, t->panel) * PANEL,
+                                          t->s->w + row * t->ld + t->panel * PANEL, t->ld, NULL,
+                                          true);
     }
 }
 
@@ -105,7 +106,8 @@ static void skip_tile(void *context, size_t i, long thread)
             for (size_t q = 0; q < panels; q++)
                 for (size_t c = 0; c < n; c++)
                     memcpy(u + c * SWEEP_SKIP_COLUMNS + q * PANEL,
-                           f->panel + ((p + q) * f->padded + k + c) * PANEL, PANEL * sizeof *u);
+                           f->panel + factor_at(f->padded, p + q) + (k + c) * PANEL,
+                           PANEL * sizeof *u);
             t->kernels->skip_product(rows, panels, n, t->err + row * t->ld + k, t->ld, u,
                                      t->s->w + row * t->ld + p * PANEL, t->ld);
         }
@@ -119,7 +121,8 @@ static void update(struct state *t, size_t first, size_t last, size_t upto)
     t->upto = upto;
     for (t->panel = first / PANEL; t->panel < end; t->panel += t->panels) {
         t->panels = 1;
-        while (t->panel + t->panels < end && t->done[t->panel + t->panels] == t->done[t->panel])
+        while (t->panel + t->panels < end && (t->panel + t->panels) % FACTOR_PANELS &&
+               t->done[t->panel + t->panels] == t->done[t->panel])
             t->panels++;
         if (t->done[t->panel] < upto)
             pool_run(t->s->pool, (t->s->rows + tile - 1) / tile, t->skip ? skip_tile : update_tile, t);
@@ -245,7 +248,8 @@ static void invert_block(struct state *t)
         v[m] = 1;
         for (size_t k = m + 1; k < n; k++) {
             const size_t column = t->first + k;
-            x[k] = -f->panel[(column / PANEL * f->padded + t->first + m) * PANEL + column % PANEL];
+            x[k] = -f->panel[factor_at(f->padded, column / PANEL) + (t->first + m) * PANEL +
+                             column % PANEL];
         }
         t->s->kernels->product[PANEL_F32](1, ld / PANEL, n - m - 1, x + m + 1, 0,
                                           t->inverse + (m + 1) * PANEL, ld * PANEL, v, 0, NULL, true);
@@ -334,7 +338,7 @@ static void copy_factor(struct state *t)
     for (size_t c = 0; c < t->block.n; c++)
         for (size_t j = c + 1; j < t->block.n; j++) {
             const size_t column = t->first + j;
-            const float u = f->panel[(column / PANEL * f->padded + t->first + c) * PANEL +
+            const float u = f->panel[factor_at(f->padded, column / PANEL) + (t->first + c) * PANEL +
                                      column % PANEL];
             t->across[j * t->block.stride + c] = u;
             if (j / near == c / near)

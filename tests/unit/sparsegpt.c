@@ -45,7 +45,7 @@ static void settling(void **state)
 static void factor_inverts(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, 15, 16, 50, 96, 97, 192, 230, 600};
+    static const size_t sizes[] = {1, 15, 16, 50, 96, 97, 192, 230, 540, 600};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct layer l;
         struct factor f;
@@ -65,13 +65,13 @@ static void factor_inverts(void **state)
                 for (size_t k = r; k < n; k++) {
                     double h = c == k && f.dead[c] ? 1 : (double)hessian_at(&l.h, c, k);
                     h += c == k ? 0.01 * mean : 0;
-                    v[c] += h * (double)f.panel[(k / 16 * f.padded + r) * 16 + k % 16];
+                    v[c] += h * (double)f.panel[factor_at(f.padded, k / 16) + r * 16 + k % 16];
                 }
             }
             for (size_t q = r; q < n && q < r + 40; q++) {
                 double s = 0;
                 for (size_t k = q; k < n; k++)
-                    s += v[k] * (double)f.panel[(k / 16 * f.padded + q) * 16 + k % 16];
+                    s += v[k] * (double)f.panel[factor_at(f.padded, k / 16) + q * 16 + k % 16];
                 worst = fabs(s - (q == r)) > worst ? fabs(s - (q == r)) : worst;
             }
         }
