@@ -10,6 +10,7 @@
 
 #include "fmath.h"
 #include "memory.h"
+#include "transpose.h"
 
 enum {
     TILE_MOST = 96,          /* queries of a tile */
@@ -174,18 +175,23 @@ void cache_free(struct cache *c)
     *c = (struct cache){0};
 }
 
-/* Puts one key and one value, (kv_heads, head_dim) each, at a position. */
-static void cache_put(struct cache *c, const struct model *m, size_t position, const float *k,
-                      const float *v)
+/* Puts `count` keys and values, (kv_heads, head_dim) each and ld floats apart, at positions of one
+ * panel. */
+static void cache_put(struct cache *c, const struct model *m, size_t position, size_t count,
+                      const float *k, const float *v, size_t ld)
 {
     const size_t d = m->head_dim, padded = panel_size(d);
     for (size_t h = 0; h < m->kv_heads; h++) {
-        float *keys = c->keys + (h * c->capacity + position / PANEL * PANEL) * d + position % PANEL;
-        for (size_t i = 0; i < d; i++)
-            keys[i * PANEL] = k[h * d + i];
+        transpose_floats(
+            count, d, k + h * d, ld,
+            c->keys + (h * c->capacity + position / PANEL * PANEL) * d + position % PANEL, PANEL);
         for (size_t i = 0; i < d; i += PANEL) {
             float *value = c->values + (h * padded + i) * c->capacity + position * PANEL;
-            memcpy(value, v + h * d + i, (d - i < PANEL ? d - i : PANEL) * sizeof *value);
+            for (size_t t = 0; t < count; t++)
+                if (d - i >= PANEL)
+                    memcpy(value + t * PANEL, v + t * ld + h * d + i, PANEL * sizeof *value);
+                else
+                    memcpy(value + t * PANEL, v + t * ld + h * d + i, (d - i) * sizeof *value);
         }
     }
 }
@@ -270,7 +276,7 @@ static void rotate_and_store(void *context, size_t i, long thread)
     const struct sequence *s = &a->s[i];
     const size_t half = m->rotary / 2;
     (void)thread;
-    for (size_t t = 0; t < s->count; t++) {
+    for (size_t t = 0, first = 0; t < s->count; t++) {
         const size_t position = s->cache->length + t;
         float *q = a->q + (s->row + t) * a->ldq, *k = a->k + (s->row + t) * a->ldk;
         norm_heads(a, a->layer->q_norm, m->heads, q);
@@ -283,7 +289,11 @@ static void rotate_and_store(void *context, size_t i, long thread)
             for (size_t h = 0; h < m->kv_heads; h++)
                 a->kernels->rope(k + h * m->head_dim, half, cosine, sine);
         }
-        cache_put(s->cache, m, position, k, a->v + (s->row + t) * a->ldk);
+        if (t + 1 == s->count || position % PANEL == PANEL - 1) {
+            cache_put(s->cache, m, s->cache->length + first, t + 1 - first,
+                      a->k + (s->row + first) * a->ldk, a->v + (s->row + first) * a->ldk, a->ldk);
+            first = t + 1;
+        }
     }
 }
 

@@ -372,6 +372,10 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
     r->dense_x = memory_new(batch, forward_stride(m) * sizeof *r->dense_x, "activations", e);
     if (!r->dense_x)
         return -1;
+    if (r->c->statistic == STATISTIC_HESSIAN &&
+        !(r->room = memory_new((size_t)r->c->cli->threads, hessian_room(r->set.longest),
+                               "a calibration sample", e)))
+        return -1;
     return cli_memory(r->c->cli, bytes + (rows > *limit ? 0 : rows), e);
 }
 
@@ -553,6 +557,7 @@ static void run_free(struct run *r)
     free(r->part);
     free(r->row);
     free(r->dense_x);
+    free(r->room);
     free(r->probe_in);
     free(r->probe_out);
     spill_free(&r->x);

@@ -42,7 +42,7 @@ static int add_sample(struct run *r, struct calibrated_site *s, size_t rows, con
     s->samples++;
     s->tokens += rows;
     if (r->c->statistic == STATISTIC_HESSIAN)
-        return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, e);
+        return hessian_add(&s->hessian, r->c->kernels, r->c->pool, rows, x, ldx, r->room, e);
     pool_run(r->c->pool, panel_size(s->cols) / PANEL, squares_panel, &work);
     return 0;
 }

@@ -47,6 +47,7 @@ struct run {
     struct forward *forward;
     struct spill x;     /* (rows, stride): the inputs of the block at hand */
     float *dense_x;     /* (rows of a batch, stride): a copy that goes through the dense block */
+    float *room;        /* of hessian_add() */
     size_t *row;        /* (samples + 1): first row of a sample */
     struct cache *cache;
     struct sequence *part;

@@ -136,17 +136,18 @@ static void add_tiles(void *context, size_t i, long thread)
 }
 
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
-                const float *x, size_t ldx, struct error *e)
+                const float *x, size_t ldx, float *room, struct error *e)
 {
-    struct adding a = {h, k, rows, x, ldx, NULL, turned_stride(rows)};
+    struct adding a = {h, k, rows, x, ldx, room, turned_stride(rows)};
+    float *own = NULL;
     size_t parts = 0;
-    a.turned = memory_new((size_t)pool_threads(pool), hessian_room(rows), "a calibration sample", e);
-    if (!a.turned)
+    if (!room && !(a.turned = own = memory_new((size_t)pool_threads(pool), hessian_room(rows),
+                                               "a calibration sample", e)))
         return -1;
     for (size_t row = 0; row * SUM_TILE < h->n; row++)
         parts += tiles_together(row);
     pool_run(pool, parts, add_tiles, &a);
-    free(a.turned);
+    free(own);
     h->samples++;
     return 0;
 }

@@ -30,9 +30,10 @@ struct hessian {
 int hessian_new(struct hessian *h, size_t n, struct error *e);
 void hessian_free(struct hessian *h);
 
-/* Adds one sample: x (rows, n), rows ldx floats apart, readable up to n rounded up to 16. */
+/* Adds one sample: x (rows, n), rows ldx floats apart, readable up to n rounded up to 16. room:
+ * hessian_room(rows) bytes for each thread, or NULL. */
 int hessian_add(struct hessian *h, const struct kernels *k, struct pool *pool, size_t rows,
-                const float *x, size_t ldx, struct error *e);
+                const float *x, size_t ldx, float *room, struct error *e);
 
 /* Of inputs that nobody saw: all columns alike. */
 void hessian_identity(struct hessian *h);

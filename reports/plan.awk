@@ -2,8 +2,8 @@
 # model), texts and calibration ("prose mixed": names of the texts in DATA and of those to calibrate
 # on, the default first), readers ("mmlu cnndm"). The paths are make's: $(OUT)/models/ROLE.kick,
 # $(OUT)/data/NAME.kick, $(OUT)/stamps/PROGRAM (changes with a program's revision),
-# $(OUT)/results/NAME.kick; a variant with several tasks is $(OUT)/variants/NAME.kick while they run
-# (variant.sh). judge-request writes $(OUT)/requests/NAME.jsonl, for a judge elsewhere. A line for which
+# $(OUT)/results/NAME.kick; a variant with several results is $(OUT)/variants/NAME.kick while they are
+# made (variant.sh). judge-request writes $(OUT)/requests/NAME.jsonl, for a judge elsewhere. A line for which
 # something is not there is left out.
 
 function fail(text)
@@ -94,7 +94,7 @@ function wanted_texts(from,    name, part)
 }
 
 # The command that makes the variant of the stages: sets made and needed.
-function variant(role, count,    i, on, one)
+function prepare(role, count,    i, on, one)
 {
     made = "$(OUT)/models/" role ".kick"
     needed = made
@@ -106,14 +106,16 @@ function variant(role, count,    i, on, one)
             sub("-c [^ ]+", "-c $(OUT)/data/calibration-" on ".kick", one)
             needed = needed " $(OUT)/data/calibration-" on ".kick"
         }
-        made = (i == 1 ? "" : made " | ") "kick " one " -q -j $(threads)" (i == 1 ? " " made : "")
+        made = (i == 1 ? "" : made " | ") "kick-" one " -q -j $(threads)" (i == 1 ? " " made : "")
     }
 }
 
 # One task, which may have a judge: "eval-chat -d mtbench > judge-overlap -m dense -d mtbench". Its
-# results go into target[], need[] and command[]; input: what the variant is read from, "" for a pipe.
-function result(role, task, set, name, input,    part, i, n, path, asked)
+# results become entries of the variant: target[], need[], command[] up to what is read, and input[], ""
+# for the variant itself.
+function result(role, task, set, variant,    name, part, i, n, path, asked, input, entry)
 {
+    name = variant
     n = split(task, part, ">")
     for (i = 1; i <= n; i++) {
         task = trim(part[i])
@@ -124,24 +126,29 @@ function result(role, task, set, name, input,    part, i, n, path, asked)
         sub("-m dense", "-m $(OUT)/models/" role ".kick", task)
         asked = program(part[i]) == "judge-request"
         path = asked ? "$(OUT)/requests/" name ".jsonl" : "$(OUT)/results/" name ".kick"
-        if (path in seen) {
-            input = path
-            continue
+        if (!(path in seen)) {
+            seen[path] = 1
+            if (!(variant in entries)) {
+                variants[++variant_count] = variant
+                how[variant] = made
+            }
+            entries[variant]++
+            entry = variant SUBSEP entries[variant]
+            target[entry] = path
+            need[entry] = (i == 1 ? needed : input " $(OUT)/models/" role ".kick") \
+                " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
+            command[entry] = "kick-" task " -q " (asked ? "" : "-j $(threads) ")
+            read_from[entry] = input
+            if (asked)
+                requests = requests " \\\n  " path
+            else
+                results = results " \\\n  " path
         }
-        target[++targets] = path
-        need[targets] = (i == 1 ? needed : input " $(OUT)/models/" role ".kick") \
-            " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
-        command[targets] = "kick " task " -q " (asked ? "" : "-j $(threads) ") input " -o " target[targets]
-        input = target[targets]
-        seen[input] = 1
-        if (asked)
-            requests = requests " \\\n  " input
-        else
-            results = results " \\\n  " input
+        input = path
     }
 }
 
-function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, reader, file, several, listed, on_texts)
+function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, reader, on_texts)
 {
     n = split(s, part, "|")
     if (n < 2)
@@ -164,8 +171,7 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
             return
         name = name "-" slug(part[i])
     }
-    variant(role, n - 2)
-    tasks = 0
+    prepare(role, n - 2)
     k = split(part[n], task, ",")
     for (i = 1; i <= k; i++) {
         task[i] = trim(task[i])
@@ -177,44 +183,62 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
         on_texts[i] = from ~ /^text/ ? wanted_texts(from) : ""
         sub("-d text[^ ]*", "-d text", task[i])
         reader[i] = argument(task[i], "-d")
-        if (reader[i] == "text" ? texts != "" : has(readers, from))
-            tasks += reader[i] == "text" ? split(on_texts[i], text, " ") : split(task[i], text, ">")
     }
-    targets = 0
-    several = n > 2 && tasks > 1
-    file = several ? "$(OUT)/variants/" name "-" FNR ".kick" : n > 2 ? "" : made
     for (i = 1; i <= k; i++) {
         if (reader[i] == "text") {
             tasks = split(on_texts[i], text, " ")
             for (t = 1; t <= tasks; t++)
-                result(role, task[i], "text-" text[t], name, file)
+                result(role, task[i], "text-" text[t], name)
         } else if (has(readers, reader[i]))
-            result(role, task[i], reader[i], name, file)
+            result(role, task[i], reader[i], name)
     }
-    if (several && targets) {
-        split("", listed)
-        for (i = 1; i <= targets; i++) {
-            printf "%s ", target[i]
-            listed[target[i]] = 1
-        }
-        printf "&:"
-        for (i = 1; i <= targets; i++) {
-            n = split(need[i], part, " ")
-            for (t = 1; t <= n; t++)
-                if (!(part[t] in listed)) {
-                    printf " %s", part[t]
-                    listed[part[t]] = 1
-                }
-        }
-        printf "\n\t@$(say)\n\t@$(RUN) bash reports/variant.sh %s '%s'", file, made " -o " file
-        for (i = 1; i <= targets; i++)
-            printf " \\\n\t  %s '%s' '%s'", target[i], need[i], command[i]
-        print ""
+}
+
+# One rule for all results of a variant, which is made once.
+function rule(variant,    n, i, t, part, parts, listed, file)
+{
+    n = entries[variant]
+    file = "$(OUT)/variants/" variant ".kick"
+    for (i = 1; i <= n; i++) {
+        printf "%s ", target[variant, i]
+        listed[target[variant, i]] = 1
+    }
+    printf "&:"
+    for (i = 1; i <= n; i++) {
+        parts = split(need[variant, i], part, " ")
+        for (t = 1; t <= parts; t++)
+            if (!(part[t] in listed)) {
+                printf " %s", part[t]
+                listed[part[t]] = 1
+            }
+    }
+    printf "\n\t@$(say) $(RUN) bash reports/variant.sh %s '%s'", file, how[variant] " -o " file
+    for (i = 1; i <= n; i++)
+        printf " \\\n\t  %s '%s' '%s'", target[variant, i], need[variant, i], \
+            whole(variant, i, file)
+    print ""
+}
+
+# The command of an entry, which reads `variant` unless it judges results.
+function whole(name, i, variant,    input)
+{
+    input = read_from[name, i] == "" ? variant : read_from[name, i]
+    return command[name, i] (input == "" ? "" : input " ") "-o " target[name, i]
+}
+
+# Rules of their own: of a dense model, which is there, and of a variant with a single result (a pipe).
+function rules(variant,    n, i, dense)
+{
+    n = entries[variant]
+    dense = how[variant] !~ /^kick-/
+    if (!dense && n > 1) {
+        rule(variant)
         return
     }
-    for (i = 1; i <= targets; i++) # of a judge the first reads the pipe, the second its result
-        printf "%s: %s\n\t@$(say)\n\t@mkdir -p $(@D); $(RUN) bash -o pipefail -c '%s'\n", target[i],
-            need[i], (n > 2 && i == 1 ? made " | " : "") command[i]
+    for (i = 1; i <= n; i++)
+        printf "%s: %s\n\t@$(say) mkdir -p $(@D); $(RUN) bash -o pipefail -c '%s'\n", \
+            target[variant, i], need[variant, i], \
+            (dense ? "" : how[variant] " | ") whole(variant, i, dense ? how[variant] : "")
 }
 
 {
@@ -228,6 +252,9 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
 }
 
 END {
-    if (!status)
+    if (!status) {
+        for (i = 1; i <= variant_count; i++)
+            rules(variants[i])
         print "RESULTS :=" results "\nREQUESTS :=" requests
+    }
 }

@@ -297,7 +297,7 @@ static int run_pruning(struct bench *b, struct measure *m, double *rate, struct 
         w[i] = i % ld < n ? bf16_to_f32(b->dense[i]) : 0;
     for (size_t i = 0; i < 2 * n * panel_size(n); i++)
         x[i] = bf16_to_f32(b->dense[i]);
-    if (hessian_add(&h, b->kernels, NULL, 2 * n, x, panel_size(n), e))
+    if (hessian_add(&h, b->kernels, NULL, 2 * n, x, panel_size(n), NULL, e))
         goto out;
     const struct factor_options o = {.damping = 0.01, .precision = FACTOR_AUTO};
     const double start = timings_now();

@@ -8,12 +8,13 @@ cat >"$work/a.plan" <<'PLAN'
 large | eval-factoid -n 4 -d freebaseqa
 large | prune-magnitude -s 0.5 | eval-factoid -n 4 -d freebaseqa, eval-perplexity -d text, eval-summary -d cnndm > judge-overlap -m dense -d cnndm
 small | prune-magnitude -s 0.5 | eval-summary -d cnndm > judge-overlap -m dense -d cnndm
+large | prune-magnitude -s 0.5 | eval-factoid -n 5 -d freebaseqa, eval-factoid -n 4 -d freebaseqa
 PLAN
 plan "$work/a.plan" >"$work/a.mk"
 check "a judge reads the result before it and the dense model" grep -q \
-    "kick judge-overlap -m \$(OUT)/models/large.kick -d \$(OUT)/data/cnndm.kick .*results/large-prune-magnitude-s-0.5-eval-summary-d-cnndm.kick -o" "$work/a.mk"
-check "a variant with several tasks is made once" test "$(grep -c 'kick prune-magnitude -s 0.5 .*variants/large' "$work/a.mk")" -eq 1
-check "results: one a task, text and judge" test "$(sed -n '/^RESULTS/,$p' "$work/a.mk" | grep -c results/)" -eq 8
+    "kick-judge-overlap -m \$(OUT)/models/large.kick -d \$(OUT)/data/cnndm.kick .*results/large-prune-magnitude-s-0.5-eval-summary-d-cnndm.kick -o" "$work/a.mk"
+check "a variant with several tasks, on two lines, is made once" test "$(grep -c 'kick-prune-magnitude -s 0.5 .*models/large' "$work/a.mk")" -eq 1
+check "results: one a task, text and judge" test "$(sed -n '/^RESULTS/,$p' "$work/a.mk" | grep -c results/)" -eq 9
 
 # ---- variant.sh
 v=$work/v

@@ -39,7 +39,7 @@ static inline void layer_measure(struct layer *l)
     assert_done(hessian_new(&l->h, l->cols, &e), e);
     for (size_t s = 0; s < l->samples; s++)
         assert_done(hessian_add(&l->h, best_kernels(), NULL, l->length,
-                                l->x + s * l->length * l->ld, l->ld, &e),
+                                l->x + s * l->length * l->ld, l->ld, NULL, &e),
                     e);
 }
 

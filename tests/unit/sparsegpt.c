@@ -231,7 +231,8 @@ static void same_bytes(void **state)
         struct factor f;
         assert_done(hessian_new(&h, l.cols, &e), e);
         for (size_t s = 0; s < l.samples; s++)
-            assert_done(hessian_add(&h, k, p, l.length, l.x + s * l.length * l.ld, l.ld, &e), e);
+            assert_done(hessian_add(&h, k, p, l.length, l.x + s * l.length * l.ld, l.ld, NULL, &e),
+                        e);
         const struct factor_options o = {0.01, FACTOR_F32, false};
         assert_done(factor_new(&f, &h, NULL, &o, k, p, &e), e);
         float *w = layer_weights(&l);
@@ -264,7 +265,7 @@ static void damping_ladder(void **state)
     assert_true(f.damping > 0);
     factor_free(&f);
     l.x[3] = INFINITY;
-    assert_done(hessian_add(&l.h, best_kernels(), NULL, l.length, l.x, l.ld, &e), e);
+    assert_done(hessian_add(&l.h, best_kernels(), NULL, l.length, l.x, l.ld, NULL, &e), e);
     assert_int_equal(factor_new(&f, &l.h, NULL, &(struct factor_options){.damping = 0.01},
                                 best_kernels(), NULL, &e),
                      -1);
