@@ -264,7 +264,7 @@ static void codes_scalar(const float *x, size_t n, float scale, float zero, floa
         q = q < -1024 ? -1024 : q;
         q = q > 1024 ? 1024 : q;
         q = q + big - big + zero;
-        q = q < 0 ? 0 : q;
+        q = q > 0 ? q : 0; /* also what is no number */
         q = q > top ? top : q;
         out[i] = (uint8_t)(int)q;
     }
