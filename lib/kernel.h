@@ -176,11 +176,21 @@ struct kernels {
 /* The first of the largest of n >= 1 numbers. */
 static inline size_t largest(const float *x, size_t n)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
+    float lane[PANEL], most;
+    size_t i = 0;
+    for (size_t j = 0; j < PANEL; j++)
+        lane[j] = x[0];
+    for (; i + PANEL <= n; i += PANEL)
+        for (size_t j = 0; j < PANEL; j++)
+            lane[j] = x[i + j] > lane[j] ? x[i + j] : lane[j];
+    most = lane[0];
+    for (size_t j = 1; j < PANEL; j++)
+        most = lane[j] > most ? lane[j] : most;
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    for (i = 0; i + 1 < n && x[i] != most; i++)
+        ;
+    return i;
 }
 
 /* The tree over PANEL lanes of double, which it overwrites. */

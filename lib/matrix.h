@@ -20,8 +20,10 @@ enum matrix_layout {
     LAYOUT_BYTES,   /* codes of 5 to 8 bits: (panels, cols, 16) */
 };
 
-/* Above this share a bitmap is kept dense: its kernel would be no faster. */
+/* Above this share, and below so many weights (64 KiB, which stay in the caches), a bitmap is kept
+ * dense: its kernel would be no faster. */
 #define BITMAP_MOST 0.75
+enum { BITMAP_LEAST = 32 << 10 };
 
 struct matrix {
     size_t rows, cols, panels;
@@ -61,8 +63,12 @@ static inline size_t matrix_fours(const struct matrix *m)
     return (m->panels + FOUR - 1) / FOUR;
 }
 
-/* Packs t, (rows, cols). pool may be NULL. */
+/* Packs t, (rows, cols), in the layout that suits it best, or in another that can hold it. pool may
+ * be NULL. */
 int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, struct error *e);
+enum matrix_layout matrix_layout_of(const struct tensor *t);
+int matrix_pack_as(struct matrix *m, const struct tensor *t, enum matrix_layout layout,
+                   struct pool *pool, struct error *e);
 /* Gives m the bias t of m->rows numbers. */
 int matrix_bias(struct matrix *m, const struct tensor *t, struct error *e);
 /* Large pages for what products read (memory_settle()). */

@@ -186,16 +186,18 @@ static int sort_columns(struct matrix *m, const struct tensor *t, struct error *
 /* ---- sizes -------------------------------------------------------------------------------------
  */
 
-static enum matrix_layout layout_of(const struct tensor *t)
+enum matrix_layout matrix_layout_of(const struct tensor *t)
 {
+    const size_t weights = t->rows * t->cols;
     if (t->values == VALUES_INT)
         return t->bits <= 4 ? LAYOUT_NIBBLES : LAYOUT_BYTES;
     if (t->mask == MASK_NONE || t->values == VALUES_F32)
         return LAYOUT_DENSE;
     if (t->mask == MASK_NM && t->m == 4 && t->n <= 2 && t->values == VALUES_BF16)
         return LAYOUT_PAIRS;
-    return (double)t->kept <= BITMAP_MOST * (double)t->rows * (double)t->cols ? LAYOUT_BITMAP
-                                                                              : LAYOUT_DENSE;
+    return weights >= BITMAP_LEAST && (double)t->kept <= BITMAP_MOST * (double)weights
+               ? LAYOUT_BITMAP
+               : LAYOUT_DENSE;
 }
 
 static int allocate_floats(struct matrix *m, const struct tensor *t, struct error *e)
@@ -250,9 +252,15 @@ static int allocate_codes(struct matrix *m, const struct tensor *t, struct error
 
 int matrix_pack(struct matrix *m, const struct tensor *t, struct pool *pool, struct error *e)
 {
+    return matrix_pack_as(m, t, matrix_layout_of(t), pool, e);
+}
+
+int matrix_pack_as(struct matrix *m, const struct tensor *t, enum matrix_layout layout,
+                   struct pool *pool, struct error *e)
+{
     *m = (struct matrix){.rows = t->rows, .cols = t->cols, .groups = t->groups};
     m->panels = panel_size(t->rows) / PANEL;
-    m->layout = layout_of(t);
+    m->layout = layout;
     m->type = t->values == VALUES_F16    ? PANEL_F16
               : t->values == VALUES_BF16 ? PANEL_BF16
                                          : PANEL_F32;
