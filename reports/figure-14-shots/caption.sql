@@ -1,6 +1,6 @@
-WITH s AS (SELECT * FROM scores WHERE task = 'choice' AND rule = 'strict' AND part_kind = 'all' AND is_usual AND (compression = 'none' OR method_name = 'wanda' AND compression = 'unstructured')
-           AND result_id IN (SELECT a.result_id FROM scores AS a JOIN scores AS b ON b.variant_id = a.variant_id AND b.task = 'choice' AND b.shots <> a.shots
-                        WHERE a.task = 'choice'))
+WITH s AS (SELECT * FROM (SELECT *, min(shots) OVER same AS fewest, max(shots) OVER same AS most
+                          FROM scores WHERE task = 'choice' AND rule = 'strict' AND part_kind = 'all' WINDOW same AS (PARTITION BY variant_id))
+           WHERE fewest < most AND is_usual AND (compression = 'none' OR method_name = 'wanda' AND compression = 'unstructured'))
 SELECT CASE WHEN min(item_count) = max(item_count) THEN printf('%d', min(item_count))
             ELSE printf('%d to %d', min(item_count), max(item_count)) END AS items,
        count(DISTINCT variant_id) AS variants,
