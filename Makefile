@@ -218,7 +218,7 @@ test-slurm: deps programs unit-tests
 	@tests/run $(BUILD) tests/slurm.sh
 
 # ---- the report ------------------------------------------------------------------------------------
-# A plan (reports/*.plan) becomes rules; make does the rest: variants are piped, results kept, and only
+# A plan (reports/*.plan) becomes rules; make does the rest: variants are made once, results kept, and only
 # what changed is done again.
 PLAN ?= paper
 OUT ?= reports/out$(if $(FROM),/from)

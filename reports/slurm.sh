@@ -25,7 +25,7 @@ pipe_memory() {
 
 memory=64
 for argument; do # bash -c PIPE, or the pipes of variant.sh, one after another
-    [[ $argument == kick\ * ]] || continue
+    [[ $argument == kick-* ]] || continue
     m=$(pipe_memory "$argument")
     [ "$m" -le "$memory" ] || memory=$m
 done

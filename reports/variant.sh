@@ -1,4 +1,4 @@
-# One variant and the results that need it: make calls this for a line of the plan with several tasks.
+# One variant and the results that need it: make calls this for a variant with several results.
 #   variant.sh VARIANT COMMAND [RESULT NEEDS COMMAND]…
 # COMMAND makes the file VARIANT, which goes at the end; each RESULT that is older than one of its NEEDS
 # is made by its COMMAND. Nothing is made that is there.
