@@ -109,7 +109,7 @@ check "srun on both" srun -N2 --mem=50M true
 mkdir "$work/models"
 kick-ingest-model -q "$work/wide" -o "$work/models/wide.kick"
 kick-ingest-text -q -f ids "$work/data/rows.ids" -o "$work/ids.kick"
-pipe="kick eval-perplexity -d $work/ids.kick $work/models/wide.kick"
+pipe="kick-eval-perplexity -d $work/ids.kick $work/models/wide.kick"
 needed=$(kick-eval-perplexity -d "$work/ids.kick" --mem-max 1K "$work/models/wide.kick" 2>&1 | sed -n 's/.*needs about \([0-9]*\)\..*/\1/p')
 check "memory of a job" reports/slurm.sh bash -c 'squeue -h -j "$SLURM_JOB_ID" -o %m >"$0"' "$work/memory" "$pipe -o $work/x"
 given=$(tr -d M <"$work/memory")
