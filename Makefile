@@ -319,6 +319,8 @@ VERDICTS = $(sort $(wildcard $(OUT)/verdicts/*.kick))
 # Half of the results are loaded while others are made.
 EARLY := $(wordlist 1,$(shell expr $(words $(RESULTS)) / 2),$(RESULTS))
 .SECONDARY: $(OUT)/early.db
+# What is there is whole: results stay where another of the same rule fails.
+.PRECIOUS: $(RESULTS) $(REQUESTS)
 $(OUT)/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/early.list,$(EARLY)) \
 	xargs cat <$(OUT)/early.list | kick analyze-load -q -D $@.new; mv $@.new $@

@@ -356,7 +356,7 @@ static int estimate(struct run *r, uint64_t width, size_t *limit, struct error *
         const bool f64 = r->c->options->f64;
         const enum factor_precision precision = f64 ? FACTOR_F64 : FACTOR_F32;
         const uint64_t own = hessian_bytes(widest) / 2, factor = factor_bytes(widest, precision);
-        most += (uint64_t)r->c->cli->threads * hessian_room(r->set.longest);
+        bytes += (uint64_t)r->c->cli->threads * hessian_room(r->set.longest);
         most = larger(most, measured / 2 + factor_bytes(m->hidden, precision) / 2 + matrix);
         most = larger(most, f64 ? own + factor : larger(own + factor / 2, factor));
         most = larger(most, factor / 2 + matrix);

@@ -111,8 +111,8 @@ function prepare(role, count,    i, on, one)
 }
 
 # One task, which may have a judge: "eval-chat -d mtbench > judge-overlap -m dense -d mtbench". Its
-# results become entries of the variant: target[], need[], command[] up to what is read, and input[], ""
-# for the variant itself.
+# results become entries of the variant: target[], need[], command[] up to what is read, and read_from[],
+# "" for the variant itself.
 function result(role, task, set, variant,    name, part, i, n, path, asked, input, entry)
 {
     name = variant
@@ -194,7 +194,7 @@ function line(s,    part, n, i, t, k, on, role, name, task, tasks, from, text, r
     }
 }
 
-# One rule for all results of a variant, which is made once.
+# The results of a variant, which is made once.
 function rule(variant,    n, i, t, part, parts, listed, file)
 {
     n = entries[variant]
@@ -226,7 +226,8 @@ function whole(name, i, variant,    input)
     return command[name, i] (input == "" ? "" : input " ") "-o " target[name, i]
 }
 
-# Rules of their own: of a dense model, which is there, and of a variant with a single result (a pipe).
+# One rule for all results of a variant; rules of their own for those of a dense model, which is there,
+# and for a single result (a pipe).
 function rules(variant,    n, i, dense)
 {
     n = entries[variant]

@@ -23,9 +23,13 @@ pipe_memory() {
     echo $sum
 }
 
-memory=64
+memory=64 variant=
 for argument; do # bash -c PIPE, or the pipes of variant.sh, one after another
+    [[ $argument != */variants/*.kick || $argument == *\ * ]] || variant=$argument
     [[ $argument == kick-* ]] || continue
+    # The variant is not there yet: it needs no more than the model that it is made of.
+    [[ ${model-} || ! $argument =~ \ ([^ ]*/models/[^ ]*\.kick) ]] || model=${BASH_REMATCH[1]}
+    [ -z "$variant" ] || argument=${argument//"$variant"/"${model-}"}
     m=$(pipe_memory "$argument")
     [ "$m" -le "$memory" ] || memory=$m
 done

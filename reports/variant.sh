@@ -6,6 +6,7 @@ set -eo pipefail
 variant=$1 make_variant=$2
 shift 2
 trap 'rm -f "$variant"' EXIT
+rm -f "$variant" # of a run that was killed
 current() { # RESULT NEED…
     local result=$1 need
     shift
@@ -14,10 +15,10 @@ current() { # RESULT NEED…
         [ ! "$need" -nt "$result" ] || return 1
     done
 }
-kept=()
+kept= results=()
 while [ $# -gt 0 ]; do
     if current "$1" $2; then
-        kept+=("$1")
+        kept=1
     else
         for file in "$variant" "$1"; do
             [ -d "${file%/*}" ] || mkdir -p "${file%/*}"
@@ -25,7 +26,8 @@ while [ $# -gt 0 ]; do
         [ -e "$variant" ] || eval "$make_variant"
         eval "$3"
     fi
+    results+=("$1")
     shift 3
 done
-# To make, all are as new as what their neighbours need.
-[ ${#kept[@]} -eq 0 ] || touch "${kept[@]}"
+# To make, all are as new as what their neighbours need; a judge not older than what it read.
+[ -z "$kept" ] || touch "${results[@]}"

@@ -2,7 +2,7 @@
 # encoding of the same weights, refusals that name the key or the tensor.
 . tests/cli/lib.bash
 
-models=$PWD/tests/data/models
+models=$PWD/tests/data/models make_model=$(realpath "$KICK_BUILD/tests/make-model")
 cd "$work" || exit 1
 seq 1 300 | awk '{ printf "%d%s", $1 * $1 % 59 + 4, $1 % 50 ? " " : "\n" }' >ids.txt
 kick-ingest-text -f ids ids.txt -o ids.kick || exit 1
@@ -28,6 +28,15 @@ for name in llama mixtral_window phi3_partial_v5 gemma2_v5 opt_post gpt2_bare ne
     kick-quantize-rtn m.kick -b 8 -g 4 -o eight.kick
     check "$name runs quantized" windows eight.kick
 done
+
+# Large enough for a matrix to stay a bitmap.
+"$make_model" wide --layers 1 --hidden 192 --intermediate 256 --heads 4 --kv-heads 4 --vocab 64
+kick-ingest-model wide -o m.kick
+for encoding in none bitmap; do
+    kick-prune-magnitude m.kick -s 0.5 --encoding $encoding -o $encoding.kick
+    windows $encoding.kick >$encoding
+done
+check "wide matrices: bitmap gives the numbers of dense zeros" cmp none bitmap
 
 kick-ingest-model "$models/gpt2_bare" -o gpt2.kick
 check "GPT-2's matrices are turned, and have their usual names" \

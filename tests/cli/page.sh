@@ -32,8 +32,30 @@ check "makes nothing" test ! -e "$v/log"
 rm "$v/b"
 run
 check "only what is missing is made" cmp "$v/log" <(printf 'v\nb\n')
+check "and nothing is then older than what it was made of" test ! "$v/a" -nt "$v/b"
+rm "$v/b"
+echo old >"$v/variant" # of a run that was killed
+run
+check "a variant that was left over is made anew" cmp "$v/b" <(echo v)
 bash reports/variant.sh "$v/variant" "echo v >$v/variant" "$v/c" "$v/need" false 2>/dev/null
 check "a failed task is a failure" test $? -ne 0 -a ! -e "$v/variant"
+
+# ---- a task of a variant fails: what the others gave stays
+mkdir "$v/bin"
+for p in prune-magnitude eval-factoid eval-perplexity; do
+    printf '#!/bin/bash\n%s\n' "$([ $p = eval-perplexity ] && echo exit 1 || echo 'touch "${@: -1}"')" >"$v/bin/kick-$p"
+done
+chmod +x "$v/bin"/*
+{
+    printf 'SHELL := /bin/bash\nOUT := %s/out\n.DELETE_ON_ERROR:\n' "$v"
+    cat "$work/a.mk"
+    grep '^\.PRECIOUS: \$(RESULTS)' Makefile
+    printf '$(OUT)/models/%% $(OUT)/data/%% $(OUT)/stamps/%%:\n\t@mkdir -p $(@D); touch $@\n'
+} >"$v/a.mk"
+failed=$v/out/results/large-prune-magnitude-s-0.5-eval-perplexity-d-text-a.kick
+env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL PATH="$v/bin:$PATH" make -f "$v/a.mk" "$failed" >/dev/null 2>&1
+check "a task that fails is a failure of make" test $? -ne 0 -a ! -e "$failed"
+check "what was made before it stays" test -e "$v/out/results/large-prune-magnitude-s-0.5-eval-factoid-n-4-d-freebaseqa.kick"
 
 # ---- the page
 report "$work/out" >/dev/null 2>&1

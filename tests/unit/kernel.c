@@ -492,11 +492,30 @@ static void timed(void **unused)
     }
 }
 
+/* The first, whichever lane it is in. */
+static void first_of_the_largest(void **unused)
+{
+    (void)unused;
+    float x[70];
+    for (size_t n = 1; n <= 70; n++)
+        for (int run = 0; run < 50; run++) {
+            size_t best = 0;
+            for (size_t i = 0; i < n; i++)
+                x[i] = (float)(int)(bits32() % 9) * (run % 2 ? -1.0f : 0.5f);
+            for (size_t i = 1; i < n; i++)
+                if (x[i] > x[best])
+                    best = i;
+            assert_int_equal(largest(x, n), best);
+        }
+}
+
 int main(void)
 {
     const char *seed = getenv("KICK_SEED");
     state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
     printf("KICK_SEED=%llu\n", (unsigned long long)state);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_levels), cmocka_unit_test(timed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_levels),
+                                       cmocka_unit_test(first_of_the_largest),
+                                       cmocka_unit_test(timed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,8 +227,24 @@ static void groups(void **unused)
     }
 }
 
+/* A bitmap that pays is one. */
+static void layouts(void **unused)
+{
+    (void)unused;
+    struct tensor t = {
+        .values = VALUES_BF16, .mask = MASK_BITMAP, .rows = 128, .cols = BITMAP_LEAST / 128};
+    t.kept = BITMAP_LEAST / 2;
+    assert_int_equal(matrix_layout_of(&t), LAYOUT_BITMAP);
+    t.kept = BITMAP_LEAST / 5 * 4;
+    assert_int_equal(matrix_layout_of(&t), LAYOUT_DENSE);
+    t.kept = BITMAP_LEAST / 2;
+    t.rows--;
+    assert_int_equal(matrix_layout_of(&t), LAYOUT_DENSE);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(floats), cmocka_unit_test(groups)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(floats), cmocka_unit_test(groups),
+                                       cmocka_unit_test(layouts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,7 +221,8 @@ static void same_bytes(void **state)
     struct layer l;
     struct pool *pool;
     struct error e;
-    layer_random(&l, 70, 260, 3, 300, 13, 5);
+    layer_random(&l, 70, 560, 3, 200, 13,
+                 5); /* more than a group of panels, and than rows of one length */
     assert_done(pool_new(&pool, 3, &e), e);
     float *first = NULL;
     for (int i = 0; i < 4; i++) {
