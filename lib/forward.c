@@ -165,7 +165,7 @@ void block_free(struct block *b)
 
 size_t forward_stride(const struct model *m)
 {
-    return panel_size(m->width > m->hidden ? m->width : m->hidden);
+    return row_stride(m->width > m->hidden ? m->width : m->hidden);
 }
 
 const struct kernels *forward_kernels(const struct forward *f)
@@ -181,20 +181,20 @@ static struct widths widths_of(const struct model *m)
     if (m->place == PLACE_PARALLEL || m->experts || m->width != m->hidden)
         w.other = w.n;
     if (!qkv || m->qkv_per_head) {
-        w.q = panel_size(query);
-        w.kv = panel_size(key);
+        w.q = row_stride(query);
+        w.kv = row_stride(key);
     }
     if (qkv)
-        w.wide = panel_size(query + 2 * key);
-    if (gate_up && panel_size(2 * m->intermediate) > w.wide)
-        w.wide = panel_size(2 * m->intermediate);
+        w.wide = row_stride(query + 2 * key);
+    if (gate_up && row_stride(2 * m->intermediate) > w.wide)
+        w.wide = row_stride(2 * m->intermediate);
     const size_t inner = m->shared_inner > m->intermediate ? m->shared_inner : m->intermediate;
     if (!gate_up)
-        w.up = panel_size(inner);
+        w.up = row_stride(inner);
     if (!gate_up && m->gated)
-        w.gate = panel_size(inner);
+        w.gate = row_stride(inner);
     if (m->experts)
-        w.router = panel_size(m->experts);
+        w.router = row_stride(m->experts);
     return w;
 }
 

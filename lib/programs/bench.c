@@ -167,11 +167,11 @@ static double seconds_of(const struct measure *m)
 
 static int run_product(struct bench *b, struct measure *m, double *rate, struct error *e)
 {
+    const size_t ld = row_stride(size_of(m)); /* as in the programs */
     size_t calls = 0;
     const double start = timings_now();
     do {
-        if (matrix_product(m->matrix, b->kernels, NULL, rows_of(m), b->x, size_of(m), b->y,
-                           m->matrix->panels * PANEL, e))
+        if (matrix_product(m->matrix, b->kernels, NULL, rows_of(m), b->x, ld, b->y, ld, e))
             return -1;
         calls++;
     } while (timings_now() - start < seconds_of(m));
