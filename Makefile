@@ -316,18 +316,12 @@ $(READERS:%=$(OUT)/data/%.kick): $(OUT)/data/%.kick: $(OUT)/data/%.source $$(OUT
 
 # Verdicts of an LLM judge, made elsewhere from requests/ (judge-verdict), are loaded with the rest.
 VERDICTS = $(sort $(wildcard $(OUT)/verdicts/*.kick))
-# Half of the results are loaded while others are made.
-EARLY := $(wordlist 1,$(shell expr $(words $(RESULTS)) / 2),$(RESULTS))
-.SECONDARY: $(OUT)/early.db
 # What is there is whole: results stay where another of the same rule fails.
 .PRECIOUS: $(RESULTS) $(REQUESTS)
-$(OUT)/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
-	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/early.list,$(EARLY)) \
-	xargs cat <$(OUT)/early.list | kick analyze-load -q -D $@.new; mv $@.new $@
 
-$(OUT)/report.db: $(if $(EARLY),$(OUT)/early.db) $(RESULTS) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
-	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(filter-out $(EARLY),$(RESULTS)) $(VERDICTS)) \
-	$(if $(EARLY),mv $(OUT)/early.db $@.new;) xargs cat <$(OUT)/results.list | kick analyze-load -q -D $@.new; \
+$(OUT)/report.db: $(RESULTS) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
+	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/results.list,$(RESULTS) $(VERDICTS)) \
+	xargs cat <$(OUT)/results.list | kick analyze-load -q -D $@.new; \
 	$(if $(REQUESTS),kick analyze-load -q -D $@.new $(REQUESTS);) \
 	kick analyze-compare -q -D $@.new; kick analyze-claims -q -D $@.new -o $(OUT)/claims.txt; mv $@.new $@
 
