@@ -57,6 +57,22 @@ env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL PATH="$v/bin:$PATH" make -f "$v/a.mk" "$
 check "a task that fails is a failure of make" test $? -ne 0 -a ! -e "$failed"
 check "what was made before it stays" test -e "$v/out/results/large-prune-magnitude-s-0.5-eval-factoid-n-4-d-freebaseqa.kick"
 
+# ---- a Slurm job is asked for what a variant's programs say, though the variant is not there yet
+cat >"$v/bin/srun" <<'STUB'
+#!/bin/bash
+grep -o -- '--mem=[0-9]*' <<<"$*" | tr -dc 0-9
+for a; do [[ $a != *.kick-slurm.* ]] || echo 0 >"$a"; done
+STUB
+chmod +x "$v/bin/srun"
+mkdir -p "$v/models"
+kick-ingest-model -q "$work/tiny" -o "$v/models/m.kick"
+kick-ingest-text -q -f ids - -o "$v/ids.kick" <<<"5 6 7 8"
+rm "$v/bin"/kick-*
+memory=$(PATH="$v/bin:$PATH" bash reports/slurm.sh bash reports/variant.sh "$v/variants/x.kick" \
+    "kick-prune-magnitude -s 0.5 $v/models/m.kick -o $v/variants/x.kick" r n \
+    "kick-eval-perplexity -d $v/ids.kick $v/variants/x.kick -o r")
+check "$memory MiB, less than for a program without an estimate" test "$memory" -lt 256
+
 # ---- the page
 report "$work/out" >/dev/null 2>&1
 page=$work/out/report.html
