@@ -539,6 +539,25 @@ out:
     return rc;
 }
 
+/* What each result is compared with (schema.sql: dense_result). */
+static int load_dense(struct load *l, struct error *e)
+{
+    return execute(
+        l,
+        "DELETE FROM dense_result; INSERT INTO dense_result "
+        "WITH asked AS (SELECT r.*, v.checkpoint_id, "
+        "(SELECT json_extract(s.options, '$.seed') FROM step AS s WHERE s.result_id = r.id AND s.program "
+        "LIKE 'eval-%' ORDER BY s.position LIMIT 1) AS seed "
+        "FROM result AS r JOIN variant AS v ON v.id = r.variant_id), "
+        "placed AS (SELECT r.id AS result_id, d.id AS dense_id, "
+        "row_number() OVER (PARTITION BY r.id ORDER BY d.seed IS NOT r.seed, d.seed, d.id) AS place "
+        "FROM asked AS r JOIN asked AS d ON d.variant_id = r.checkpoint_id AND d.task = r.task AND "
+        "d.mode IS r.mode AND d.judge IS r.judge AND d.data_digest = r.data_digest AND "
+        "d.definition = r.definition) "
+        "SELECT result_id, dense_id FROM placed WHERE place = 1",
+        e);
+}
+
 /* Differences from the dense models, anew: a dense result may come after those that lean on it. */
 static int load_pairs(struct load *l, struct error *e)
 {
@@ -941,7 +960,7 @@ static int run(struct cli *c, struct error *e)
         cli_progress(c, (uint64_t)i + 1, (uint64_t)c->operands, "files");
     }
     if (!rc && (l.loaded || l.upgraded))
-        rc = load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
+        rc = load_dense(&l, e) || load_pairs(&l, e) || load_joined(&l, e) ? -1 : 0;
     if (!rc)
         rc = database_commit(l.db, database, e);
     tally_free(&l.scores);

@@ -5,7 +5,7 @@
 -- a *_percent column (views only) from 0 to 100. NULL means: not applicable, or not finite.
 
 PRAGMA application_id = 1802068843; -- 'kick'
-PRAGMA user_version = 4;            -- raised whenever a reader of the old schema would go wrong
+PRAGMA user_version = 5;            -- raised whenever a reader of the old schema would go wrong
 
 -- One compressed, or dense, model.
 CREATE TABLE variant (
@@ -101,6 +101,13 @@ CREATE TABLE score (
     PRIMARY KEY (result_id, rule, part_kind, part)
 ) STRICT, WITHOUT ROWID;
 
+-- Each result beside the dense model's on the same data under the same definition; of several seeds the same,
+-- else the least. Made anew by each load.
+CREATE TABLE dense_result (
+    result_id TEXT NOT NULL PRIMARY KEY REFERENCES result (id),
+    dense_id  TEXT NOT NULL REFERENCES result (id)
+) STRICT, WITHOUT ROWID;
+
 -- The same scores with the runs joined that differ in the seed of their calibration only: the mean of
 -- the runs; its interval reaches from the lowest end of theirs to the highest. Made anew by each load.
 CREATE TABLE joined_score (
@@ -177,22 +184,6 @@ LEFT JOIN result AS dr ON dr.variant_id = v.checkpoint_id AND dr.task = r.task
      AND dr.data_digest = r.data_digest AND dr.definition = r.definition
 LEFT JOIN metric AS dp ON dp.result_id = dr.id AND dp.metric = 'perplexity'
 WHERE r.task = 'perplexity';
-
--- Each result beside the dense model's on the same data under the same definition; of several seeds the same,
--- else the least.
-CREATE VIEW dense_result AS
-WITH asked AS (
-    SELECT r.*, v.checkpoint_id,
-           (SELECT json_extract(s.options, '$.seed') FROM step AS s WHERE s.result_id = r.id AND s.program LIKE 'eval-%'
-            ORDER BY s.position LIMIT 1) AS seed
-    FROM result AS r JOIN variant AS v ON v.id = r.variant_id),
-placed AS (
-    SELECT r.id AS result_id, d.id AS dense_id,
-           row_number() OVER (PARTITION BY r.id ORDER BY d.seed IS NOT r.seed, d.seed, d.id) AS place
-    FROM asked AS r
-    JOIN asked AS d ON d.variant_id = r.checkpoint_id AND d.task = r.task AND d.mode IS r.mode AND d.judge IS r.judge
-         AND d.data_digest = r.data_digest AND d.definition = r.definition)
-SELECT result_id, dense_id FROM placed WHERE place = 1;
 
 -- How many samples each variant was calibrated on, and whether that is what most of its model's variants
 -- have (the others belong to comparisons of that count).

@@ -167,7 +167,7 @@ struct kernels {
     void (*extremes)(const float *x, size_t n, float *low, float *high);
     /* clamp(round(x[i] / scale) + zero, 0, top), halves to even, for finite numbers */
     void (*codes)(const float *x, size_t n, float scale, float zero, float top, uint8_t *out);
-    /* Sum of (double)exp(x[i] - shift) in lanes of double. */
+    /* Sum of (double)exp(x[i] - shift), none above shift, in lanes of double. */
     double (*sum_exp)(const float *x, size_t n, float shift);
     /* Of the softmax of two rows of n >= 1 finite logits, in double. */
     struct divergence (*divergence)(const float *p, const float *q, size_t n);

@@ -26,23 +26,21 @@ static void pack_floats(const struct packing *c, size_t panel, long thread)
     float *row = c->row + (size_t)thread * cols;
     for (size_t j = 0; j < PANEL && panel * PANEL + j < m->rows; j++) {
         const size_t r = panel * PANEL + j;
-        if (t->mask == MASK_NONE && t->values != VALUES_F32) {
-            const uint16_t *in = (const uint16_t *)t->data + r * cols;
-            uint16_t *out = (uint16_t *)m->panel + base + j;
-            for (size_t i = 0; i < cols; i++)
-                out[i * PANEL] = in[i];
-            continue;
-        }
-        tensor_row(t, r, row);
         if (t->values == VALUES_F32) {
             float *out = (float *)m->panel + base + j;
+            tensor_row(t, r, row);
             for (size_t i = 0; i < cols; i++)
                 out[i * PANEL] = row[i];
-        } else {
-            uint16_t *out = (uint16_t *)m->panel + base + j;
-            for (size_t i = 0; i < cols; i++)
-                values_from_f32(t->values, &row[i], 1, &out[i * PANEL]);
+            continue;
         }
+        const uint16_t *in = (const uint16_t *)t->data + r * cols;
+        uint16_t *out = (uint16_t *)m->panel + base + j;
+        if (t->mask != MASK_NONE) {
+            tensor_row_halves(t, r, (void *)row);
+            in = (const void *)row;
+        }
+        for (size_t i = 0; i < cols; i++)
+            out[i * PANEL] = in[i];
     }
 }
 

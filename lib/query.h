@@ -13,7 +13,7 @@
 enum {
     DATABASE_APPLICATION = 0x6b69636b, /* "kick": PRAGMA application_id */
     DATABASE_OLDEST = 2, /* that analyze-load brings up to date */
-    DATABASE_VERSION = 4,              /* PRAGMA user_version, as in analyze/schema.sql */
+    DATABASE_VERSION = 5,              /* PRAGMA user_version, as in analyze/schema.sql */
 };
 
 enum cell_type { CELL_NULL, CELL_INTEGER, CELL_REAL, CELL_TEXT };

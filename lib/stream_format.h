@@ -49,6 +49,6 @@ bool stream_layout_next(struct stream_layout *l, size_t line, struct stream_fram
 /* n bytes of elements of `width` bytes: into planes (all first bytes, all second bytes, …) and back.
  * A rest that is no whole element is copied at the end. */
 void planes_split(const unsigned char *in, size_t n, int width, unsigned char *out);
-void planes_join(const unsigned char *in, size_t n, int width, unsigned char *out);
+void planes_join(const unsigned char *restrict in, size_t n, int width, unsigned char *restrict out);
 
 #endif

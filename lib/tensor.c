@@ -552,6 +552,13 @@ static inline size_t spread(const uint8_t *mask, size_t cols, const unsigned cha
     return k;
 }
 
+void tensor_row_halves(const struct tensor *t, size_t row, uint16_t *out)
+{
+    memset(out, 0, t->cols * sizeof *out);
+    spread(t->mask_bits + row * mask_row_bytes(t), t->cols,
+           (const unsigned char *)t->data + 2 * t->row_start[row], 2, (unsigned char *)out);
+}
+
 void *tensor_dense(const struct tensor *t, enum tensor_values *values, struct error *e)
 {
     *values = t->values == VALUES_INT ? VALUES_F32 : t->values;

@@ -55,6 +55,9 @@ void tensor_free(struct tensor *t);
 /* One row as f32, cols numbers, pruned ones 0. */
 void tensor_row(const struct tensor *t, size_t row, float *out);
 
+/* The same of masked 16-bit values, as they are stored. */
+void tensor_row_halves(const struct tensor *t, size_t row, uint16_t *out);
+
 /* One row of an int tensor as codes, one byte a column; keep: 1 where kept, 0 (and code 0) where
  * pruned. */
 void tensor_row_codes(const struct tensor *t, size_t row, uint8_t *codes, uint8_t *keep);

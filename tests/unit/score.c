@@ -330,9 +330,15 @@ static void seeds(void **unused)
     assert_int_equal(draws_bootstrap(&d, x, 1, 0.95, key, &one, &e), 0);
     assert_true(fabs(b.interval.low - one.interval.low) < 1e-12);
     assert_true(fabs(b.interval.high - one.interval.high) < 1e-12);
-    /* The draws are those of statistics_bootstrap(): of integers the sums are exact. */
-    assert_int_equal(statistics_bootstrap(x, N, DRAWS, 0.95, random_key_new(4, "items"), &b, &e), 0);
-    assert_memory_equal(&b, &one, sizeof b);
+    /* The draws are those of statistics_bootstrap(): of integers, and of differences of right-or-wrong
+     * scores, the sums are exact. */
+    for (int kind = 0; kind < 2; kind++) {
+        for (size_t i = 0; i < N; i++)
+            x[i] = kind ? (double)(i % 7) : (double)(i % 3) - 1;
+        assert_int_equal(draws_bootstrap(&d, x, 1, 0.95, key, &one, &e), 0);
+        assert_int_equal(statistics_bootstrap(x, N, DRAWS, 0.95, random_key_new(4, "items"), &b, &e), 0);
+        assert_memory_equal(&b, &one, sizeof b);
+    }
     draws_free(&d);
 }
 
