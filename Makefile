@@ -320,13 +320,13 @@ VERDICTS = $(sort $(wildcard $(OUT)/verdicts/*.kick))
 .PRECIOUS: $(RESULTS) $(REQUESTS)
 # Most results are loaded while the last are made. make looks at each file once while it starts jobs: early.db comes
 # late enough in the list to find its own done. It becomes report.db; what is left of it, empty, says when.
-EARLY := $(wordlist 1,$(shell expr $(words $(RESULTS)) '*' 3 / 4),$(RESULTS))
+EARLY := $(wordlist 1,$(shell expr $(words $(RESULTS)) '*' 9 / 10),$(RESULTS))
 LATE := $(filter-out $(EARLY),$(RESULTS))
 load_early = $(file >$(OUT)/early.list,$(EARLY)) xargs cat <$(OUT)/early.list | kick analyze-load -q -D
 $(OUT)/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(load_early) $@.new; mv $@.new $@
 
-$(OUT)/report.db: $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 10),$(LATE)) $(if $(EARLY),$(OUT)/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
+$(OUT)/report.db: $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 4),$(LATE)) $(if $(EARLY),$(OUT)/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/late.list,$(LATE) $(VERDICTS)) \
 	if [ -s $(OUT)/early.db ]; then mv $(OUT)/early.db $@.new; touch -r $@.new $(OUT)/early.db; \
 	$(if $(EARLY),else $(load_early) $@.new;) fi; \

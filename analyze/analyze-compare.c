@@ -226,6 +226,15 @@ static int add_item(struct row *r, sqlite3_stmt *s, const json_t *a, const json_
     return add_pair(r, XXH3_64bits(item, strlen(item)), x, y, e);
 }
 
+/* An item's record, NULL where nothing of it is needed: a metric, or what was chosen. */
+static json_t *record_of(const char *text, const struct row *r, size_t count)
+{
+    bool needed = strstr(text, "\"chosen\"");
+    for (size_t i = 0; i < count; i++)
+        needed = needed || (strcmp(r[i].metric, "strict") && strcmp(r[i].metric, "paper"));
+    return needed ? json_loads(text, 0, NULL) : NULL;
+}
+
 /* The rows r to r + count - 1, the metrics of one result, over the items that both have. */
 static int read_items(sqlite3 *db, struct row *r, size_t count, struct error *e)
 {
@@ -242,7 +251,7 @@ static int read_items(sqlite3 *db, struct row *r, size_t count, struct error *e)
     for (size_t i = 0; i < count; i++)
         r[i].binary = true;
     while ((got = sqlite3_step(s)) == SQLITE_ROW) {
-        json_t *a = json_loads(column_text(s, 3), 0, NULL), *b = json_loads(column_text(s, 7), 0, NULL);
+        json_t *a = record_of(column_text(s, 3), r, count), *b = record_of(column_text(s, 7), r, count);
         int failed = 0;
         for (size_t i = 0; !failed && i < count; i++)
             failed = add_item(&r[i], s, a, b, e);

@@ -139,10 +139,6 @@ function result(role, task, set, variant,    name, part, i, n, path, asked, inpu
                 " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
             command[entry] = "kick-" task " -q " (asked ? "" : "-j $(threads) ")
             read_from[entry] = input
-            if (asked)
-                requests = requests " \\\n  " path
-            else
-                results = results " \\\n  " path
         }
         input = path
     }
@@ -227,10 +223,15 @@ function whole(name, i, variant,    input)
 }
 
 # One rule for all results of a variant; rules of their own for those of a dense model, which is there,
-# and for a single result (a pipe).
+# and for a single result (a pipe). results and requests: all of them, in the order in which they are made.
 function rules(variant,    n, i, dense)
 {
     n = entries[variant]
+    for (i = 1; i <= n; i++)
+        if (target[variant, i] ~ /\.jsonl$/)
+            requests = requests " \\\n  " target[variant, i]
+        else
+            results = results " \\\n  " target[variant, i]
     dense = how[variant] !~ /^kick-/
     if (!dense && n > 1) {
         rule(variant)
