@@ -11,7 +11,7 @@
 #include "memory.h"
 
 enum {
-    ROW_BLOCK = 192,    /* rows of a tile: a multiple of the kernels' six */
+    ROW_BLOCK = 288,    /* rows of a tile: a multiple of the kernels' twelve */
     PANEL_BLOCK = FOUR, /* panels of a tile, or twice as many */
     K_BLOCK = 256,      /* 16 KiB of f32 panel: half of a small first-level cache */
     FEW_ROWS = 24,      /* below, dense 16-bit weights are widened in registers instead */
