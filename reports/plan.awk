@@ -96,18 +96,28 @@ function wanted_texts(from,    name, part)
 # The command that makes the variant of the stages: sets made and needed.
 function prepare(role, count,    i, on, one)
 {
-    made = "$(OUT)/models/" role ".kick"
-    needed = made
+    needed = made = ingested("$(OUT)/models/" role ".kick")
     for (i = 1; i <= count; i++) {
         one = stage[i]
         needed = needed " $(OUT)/stamps/" program(one)
         on = calibrated_on(one)
         if (on != "") {
             sub("-c [^ ]+", "-c $(OUT)/data/calibration-" on ".kick", one)
-            needed = needed " $(OUT)/data/calibration-" on ".kick"
+            needed = needed " " ingested("$(OUT)/data/calibration-" on ".kick")
         }
         made = (i == 1 ? "" : made " | ") "kick-" one " -q -j $(threads)" (i == 1 ? " " made : "")
     }
+}
+
+# What is ingested, first of all, and of it what takes longest: results that make finds to wait for something are
+# put off until it has looked at all others.
+function ingested(path)
+{
+    if (!(path in inputs)) {
+        inputs[path] = 1
+        input_list = path ~ /\/models\/|\/text-/ ? input_list " " path : path " " input_list
+    }
+    return path
 }
 
 # One task, which may have a judge: "eval-chat -d mtbench > judge-overlap -m dense -d mtbench". Its
@@ -136,7 +146,7 @@ function result(role, task, set, variant,    name, part, i, n, path, asked, inpu
             entry = variant SUBSEP entries[variant]
             target[entry] = path
             need[entry] = (i == 1 ? needed : input " $(OUT)/models/" role ".kick") \
-                " $(OUT)/data/" set ".kick $(OUT)/stamps/" program(part[i])
+                " " ingested("$(OUT)/data/" set ".kick") " $(OUT)/stamps/" program(part[i])
             command[entry] = "kick-" task " -q " (asked ? "" : "-j $(threads) ")
             read_from[entry] = input
         }
@@ -227,12 +237,14 @@ function whole(name, i, variant,    input)
 function rules(variant,    n, i, dense)
 {
     n = entries[variant]
+    dense = how[variant] !~ /^kick-/
     for (i = 1; i <= n; i++)
         if (target[variant, i] ~ /\.jsonl$/)
             requests = requests " \\\n  " target[variant, i]
+        else if (dense && read_from[variant, i] != "") # not there yet when make looks at it: made last
+            last = last " \\\n  " target[variant, i]
         else
             results = results " \\\n  " target[variant, i]
-    dense = how[variant] !~ /^kick-/
     if (!dense && n > 1) {
         rule(variant)
         return
@@ -257,6 +269,6 @@ END {
     if (!status) {
         for (i = 1; i <= variant_count; i++)
             rules(variants[i])
-        print "RESULTS :=" results "\nREQUESTS :=" requests
+        print "INPUTS :=" input_list "\nRESULTS :=" results last "\nREQUESTS :=" requests
     }
 }
