@@ -323,12 +323,12 @@ VERDICTS = $(sort $(wildcard $(OUT)/verdicts/*.kick))
 EARLY := $(wordlist 1,$(shell expr $(words $(RESULTS)) '*' 9 / 10),$(RESULTS))
 LATE := $(filter-out $(EARLY),$(RESULTS))
 load_early = $(file >$(OUT)/early.list,$(EARLY)) xargs cat <$(OUT)/early.list | kick analyze-load -q -D
-$(OUT)/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
+$(OUT)/stamps/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(load_early) $@.new; mv $@.new $@
 
-$(OUT)/report.db: $(INPUTS) $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 4),$(LATE)) $(if $(EARLY),$(OUT)/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
+$(OUT)/report.db: $(INPUTS) $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 4),$(LATE)) $(if $(EARLY),$(OUT)/stamps/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/late.list,$(LATE) $(VERDICTS)) \
-	if [ -s $(OUT)/early.db ]; then mv $(OUT)/early.db $@.new; touch -r $@.new $(OUT)/early.db; \
+	if [ -s $(OUT)/stamps/early.db ]; then mv $(OUT)/stamps/early.db $@.new; touch -r $@.new $(OUT)/stamps/early.db; \
 	$(if $(EARLY),else $(load_early) $@.new;) fi; \
 	xargs cat <$(OUT)/late.list | kick analyze-load -q -D $@.new; \
 	$(if $(REQUESTS),kick analyze-load -q -D $@.new $(REQUESTS);) \

@@ -23,7 +23,7 @@ bundle: report
 
 ifdef FROM
 $(OUT)/from.mk: $(FROM)
-	@mkdir -p $(OUT); rm -rf $(OUT)/{results,requests,verdicts,bundle,report.db,early.db}
+	@mkdir -p $(OUT); rm -rf $(OUT)/{results,requests,verdicts,bundle,report.db,stamps/early.db}
 	@zstd -dcq $< | tar --extract --directory $(OUT) --no-same-owner || { echo "$<: is no bundle; make bundle writes one" >&2; exit 1; }
 	@cd $(OUT); sha256sum --quiet --check bundle/DIGESTS || { echo "$<: is damaged: it holds other streams than were put in" >&2; exit 1; }
 	@awk '$$1 ~ /^[A-Z]+$$/ && $$2 ~ /^[A-Za-z0-9._\/-]+$$/ {printf "%s += $$(OUT)/%s\n", $$1, $$2}' $(OUT)/bundle/LIST >$@

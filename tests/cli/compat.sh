@@ -13,8 +13,12 @@ for folder in reports/figure-1-perplexity reports/figure-3-choice; do
         <(kick-render-table -f csv -D "$work/new.db" "$folder")
 done
 if command -v sqlite3 >/dev/null; then
-    what() { sqlite3 "$1" "SELECT type, name, replace(sql, 'IF NOT EXISTS ', '') FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY 1, 2; PRAGMA user_version; SELECT * FROM joined_score; SELECT * FROM paired"; }
+    what() { sqlite3 "$1" "SELECT type, name, replace(sql, 'IF NOT EXISTS ', '') FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY 1, 2; PRAGMA user_version; SELECT * FROM dense_result; SELECT * FROM joined_score; SELECT * FROM paired"; }
     check "with the same tables, views and derived rows" cmp <(what "$work/old.db") <(what "$work/new.db")
+    cp "$work/new.db" "$work/four.db" # where dense_result was a view
+    sqlite3 "$work/four.db" "DROP TABLE dense_result; CREATE VIEW dense_result AS SELECT 1 AS result_id, 2 AS dense_id; PRAGMA user_version = 4"
+    check "version 4 is brought up to date" kick-analyze-load -D "$work/four.db" "$work/results-1.kick"
+    check "with the same tables, views and derived rows as a new one" cmp <(what "$work/four.db") <(what "$work/new.db")
     cp "$work/new.db" "$work/newer.db"
     sqlite3 "$work/newer.db" "PRAGMA user_version = 99"
     cp "$work/newer.db" "$work/same.db"
