@@ -66,7 +66,12 @@ deaths() {
             *) [ "$s" -eq "$k" ] || { wrong=$((wrong + 1)); echo "    round $i, stage $s: exit ${status[$s]}"; } ;;
             esac
         done
-        [ -z "$(ls -A "$work/out")" ] || { wrong=$((wrong + 1)); echo "    round $i: left $(ls -A "$work/out")"; }
+        if [ "$(ls -A "$work/out")" = r.kick ] && cmp -s "$work/out/r.kick" "$work/good.kick"; then
+            done=$((done + 1)) # hit between naming its result and its end
+        elif [ -n "$(ls -A "$work/out")" ]; then
+            wrong=$((wrong + 1))
+            echo "    round $i: left $(ls -A "$work/out")"
+        fi
         [ "$1" != STOP ] || { wrong=$((wrong + 1)); echo "    round $i: a pause was not survived"; }
     done >"$work/found"
     echo "# $hit stages of a pipe ended by a signal, or stopped"
