@@ -326,7 +326,7 @@ load_early = $(file >$(OUT)/early.list,$(EARLY)) xargs cat <$(OUT)/early.list | 
 $(OUT)/stamps/early.db: $(EARLY) $(OUT)/stamps/analyze-load $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(load_early) $@.new; mv $@.new $@
 
-$(OUT)/report.db: $(INPUTS) $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 4),$(LATE)) $(if $(EARLY),$(OUT)/stamps/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
+$(OUT)/report.db: $(FIRST) $(EARLY) $(wordlist 1,$(shell expr $(words $(LATE)) / 4),$(LATE)) $(if $(EARLY),$(OUT)/stamps/early.db) $(LATE) $(REQUESTS) $(VERDICTS) $(patsubst %,$(OUT)/stamps/analyze-%,load compare claims) $(OUT)/plan.mk
 	@$(say) rm -f $@ $@-journal $@.new*; $(file >$(OUT)/late.list,$(LATE) $(VERDICTS)) \
 	if [ -s $(OUT)/stamps/early.db ]; then mv $(OUT)/stamps/early.db $@.new; touch -r $@.new $(OUT)/stamps/early.db; \
 	$(if $(EARLY),else $(load_early) $@.new;) fi; \

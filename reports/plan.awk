@@ -109,8 +109,8 @@ function prepare(role, count,    i, on, one)
     }
 }
 
-# What is ingested, first of all, and of it what takes longest: results that make finds to wait for something are
-# put off until it has looked at all others.
+# What is ingested, what takes longest first. It is made before all others, and then the dense models' results:
+# results that make finds to wait for something are put off until it has looked at all others.
 function ingested(path)
 {
     if (!(path in inputs)) {
@@ -233,7 +233,8 @@ function whole(name, i, variant,    input)
 }
 
 # One rule for all results of a variant; rules of their own for those of a dense model, which is there,
-# and for a single result (a pipe). results and requests: all of them, in the order in which they are made.
+# and for a single result (a pipe). results and requests: all of them, in the
+# order in which they are made, but those of dense models, which are not loaded early (Makefile), at the end.
 function rules(variant,    n, i, dense)
 {
     n = entries[variant]
@@ -241,8 +242,8 @@ function rules(variant,    n, i, dense)
     for (i = 1; i <= n; i++)
         if (target[variant, i] ~ /\.jsonl$/)
             requests = requests " \\\n  " target[variant, i]
-        else if (dense && read_from[variant, i] != "") # not there yet when make looks at it: made last
-            last = last " \\\n  " target[variant, i]
+        else if (dense)
+            dense_results = dense_results " \\\n  " target[variant, i]
         else
             results = results " \\\n  " target[variant, i]
     if (!dense && n > 1) {
@@ -269,6 +270,6 @@ END {
     if (!status) {
         for (i = 1; i <= variant_count; i++)
             rules(variants[i])
-        print "INPUTS :=" input_list "\nRESULTS :=" results last "\nREQUESTS :=" requests
+        print "FIRST :=" input_list dense_results "\nRESULTS :=" results dense_results "\nREQUESTS :=" requests
     }
 }
