@@ -66,8 +66,8 @@ deaths() {
             *) [ "$s" -eq "$k" ] || { wrong=$((wrong + 1)); echo "    round $i, stage $s: exit ${status[$s]}"; } ;;
             esac
         done
-        if [ "$(ls -A "$work/out")" = r.kick ] && cmp -s "$work/out/r.kick" "$work/good.kick"; then
-            done=$((done + 1)) # hit between naming its result and its end
+        if [ "$k" -eq 3 ] && [ "${status[3]}" -gt 128 ] && [ "$(ls -A "$work/out")" = r.kick ] && cmp -s "$work/out/r.kick" "$work/good.kick"; then
+            done=$((done + 1)) # ended by the signal between naming its result and its end
         elif [ -n "$(ls -A "$work/out")" ]; then
             wrong=$((wrong + 1))
             echo "    round $i: left $(ls -A "$work/out")"
