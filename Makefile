@@ -276,7 +276,8 @@ FORCE:
 # A file that changes only when its text does: stamp FILE TEXT
 stamp = mkdir -p $(dir $(1)); echo '$(2)' | cmp -s - $(1) || echo '$(2)' >$(1)
 
-$(OUT)/plan.settings: FORCE
+# The world first: no plan is written for data that could not be made.
+$(OUT)/plan.settings: FORCE | $(if $(filter data/out,$(DATA)),data/out/made.mk)
 	@$(call stamp,$@,$(PLAN) $(ROLES) / $(TEXTS) / $(CALIBRATIONS) / $(READERS))
 	@mkdir -p $(OUT)/stamps; echo "$$(date +%s) $$(ls $(OUT)/results 2>/dev/null | wc -l)" >$(OUT)/stamps/started
 

@@ -31,6 +31,8 @@ static struct cli_option options[] = {
      .min = 2, .max = 1 << 24, .result = true},
     {0, "prompt", CLI_TEXT, &prompt_file, "FILE", "another prompt; {context}, {question}"},
     GENERATION_OPTIONS(g),
+    {0, "first-line", CLI_FLAG, &g.first_line, NULL, "end answers with the line that is scored",
+     .result = true},
     {0, "keep-prompts", CLI_FLAG, &keep_prompts, NULL, "also the prompts' texts", .result = true},
     {0},
 };

@@ -13,7 +13,7 @@
 #include "transpose.h"
 
 enum {
-    TILE_MOST = 96,          /* queries of a tile */
+    TILE_MOST = 24,          /* queries of a tile: more would see many keys of later ones */
     TILE_FLOATS = 64 * 1024, /* scores of a tile that stay in the second-level cache */
     VALUE_BLOCK = 256,       /* keys whose values stay in the first-level cache */
 };

@@ -298,22 +298,59 @@ struct stopping {
     struct evaluation *v;
     struct answer *answers; /* a generation's item is its number */
     char *stop;
+    bool first_line;
 };
 
-/* First place at or after `from` where a stop string begins; length if there is none. */
+/* The i-th of an answer's stop strings, of which some may not be there (NULL). */
+static const char *stop_string(const struct stopping *s, const struct answer *a, size_t i)
+{
+    const char *word = i < a->stops    ? a->stop[i]
+                       : i == a->stops ? s->stop
+                       : s->first_line ? "\n"
+                                       : NULL;
+    return word && *word ? word : NULL;
+}
+
+/* First place at or after `from` where a stop string begins; length if there is none. The first
+ * line is the first that says something. */
 static size_t stop_at(const struct stopping *s, const struct answer *a, const char *text,
                       size_t from, size_t length)
 {
     size_t best = length;
-    for (size_t i = 0; i <= a->stops; i++) {
-        const char *word = i < a->stops ? a->stop[i] : s->stop;
-        if (!word || !*word || from > length)
-            continue;
-        const char *at = memmem(text + from, length - from, word, strlen(word));
+    for (size_t i = 0; i < a->stops + 2 && from <= length; i++) {
+        const char *word = stop_string(s, a, i), *start = text + from;
+        size_t n = length - from;
+        if (i > a->stops)
+            pytext_strip(&start, &n);
+        const char *at =
+            word ? memmem(start, length - (size_t)(start - text), word, strlen(word)) : NULL;
         if (at && (size_t)(at - text) < best)
             best = (size_t)(at - text);
     }
     return best;
+}
+
+/* Whether the last ids, read alone, hold a byte that a stop string ends with. Most do not, and then
+ * nothing has ended that had not before. */
+static bool may_stop(const struct stopping *s, const struct answer *a, const struct generation *g)
+{
+    enum { LAST = 4 }; /* tokens of a character */
+    const size_t n = g->count < LAST ? g->count : LAST;
+    const size_t given = g->prompt_count < LAST - n ? g->prompt_count : LAST - n;
+    int32_t ids[LAST];
+    char *text = NULL;
+    size_t length = 0;
+    struct error ignored;
+    if (given)
+        memcpy(ids, g->prompt + g->prompt_count - given, given * sizeof *ids);
+    memcpy(ids + given, g->ids + g->count - n, n * sizeof *ids);
+    bool found = tokenizer_decode(s->v->source.tokenizer, ids, given + n, &text, &length, &ignored);
+    for (size_t i = 0; i < a->stops + 2 && !found; i++) {
+        const char *word = stop_string(s, a, i);
+        found = word && length && memchr(text, word[strlen(word) - 1], length);
+    }
+    free(text);
+    return found;
 }
 
 static bool is_stopped(void *context, const struct generation *g)
@@ -323,7 +360,7 @@ static bool is_stopped(void *context, const struct generation *g)
     char *text = NULL;
     size_t length, before;
     struct error ignored;
-    if (!a->stops && !s->stop)
+    if ((!a->stops && !s->stop && !s->first_line) || !may_stop(s, a, g))
         return false;
     if (evaluation_decode(s->v, g->prompt, g->prompt_count, g->ids, g->count, &text, &length,
                           &before, &ignored)) {
@@ -360,7 +397,7 @@ int evaluation_generate(struct evaluation *v, struct network *n, const struct ge
                                  .seed = (uint64_t)o->seed,
                                  .name = name,
                                  .stop_when = is_stopped};
-    struct stopping s = {.v = v, .answers = list};
+    struct stopping s = {.v = v, .answers = list, .first_line = o->first_line};
     struct generation *work = memory_new(count, sizeof *work, "prompts", e);
     size_t used = 0;
     int result = -1;

@@ -81,6 +81,7 @@ struct generation_options {
     long max_new, batch, seed;
     double temperature, top_p;
     const char *stop; /* \n, \t and \\ are understood */
+    bool first_line;  /* an answer ends with its first line that is not blank */
 };
 
 #define GENERATION_OPTIONS(o)                                                                      \

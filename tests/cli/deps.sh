@@ -17,5 +17,8 @@ stops() {
     ! build report && [ ! -e "$work/tree/reports/out/plan.mk" ]
 }
 check "without a compiler no report begins" stops
+printf '#!/bin/sh\necho 1\n' >"$work/bin/nproc" && chmod +x "$work/bin/nproc"
+check "nor on a machine of one processor" stops
+rm "$work/bin/nproc"
 check "deps, then the compiler" build -j2 deps world
 check "the world is written" [ -e "$work/tree/data/out/made.mk" ]

@@ -313,6 +313,14 @@ same chat kick-eval-chat -n 12 --max-new 24 -d "$work/mt.kick"
 same "chat, drawn" kick-eval-chat -n 12 --max-new 24 --temperature 0.7 --top-p 0.9 -d "$work/mt.kick"
 check "stop strings" kick-eval-retrieval -n 20 --mode closed --stop '.' -d "$work/nq.kick" "$work/s.kick" -o "$work/x.kick"
 check "stop strings end an answer" has "$work/x.kick" '"finish":"stop"'
+# What is scored is an answer's first line: nothing changes where it ends the answer, nor where a draw begins it.
+for line in -q --first-line; do
+    kick-eval-retrieval --mode closed $line --temperature 9 --max-new 6 -d "$work/nq.kick" "$work/s.kick" -o "$work/x.kick"
+    zstdcat "$work/x.kick" | grep -o '"item":.*"paper_f1":[^,]*' >"$work/lines$line"
+done
+check "--first-line ends an answer" has "$work/x.kick" '"finish":"stop"'
+check "a line feed that an answer begins with does not" has "$work/x.kick" '"output":"\n'
+check "what is scored stays" cmp "$work/lines-q" "$work/lines--first-line"
 refuses "a task stream of another task" 1 'holds items of the task "chat"' \
     kick-eval-choice -d "$work/mt.kick" "$work/s.kick" -o "$work/x.kick"
 printf 'Once upon a time there was a little dog. He liked to run in the park with his friend.' >"$work/t.txt"
