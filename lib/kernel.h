@@ -60,8 +60,22 @@ struct bitmap_panels {
 /* Two weights of every four columns, bf16. Of 8 such groups: 16 words of places, for each output
  * four bits a group (which columns of the group the two are, two bits each), then for each group 16
  * words of pairs, the first weight in the lower half. The columns of a pair ascend, so that its
- * chain is that of the whole matrix without zeros. */
-enum { PAIRS = 8, PAIRS_BLOCK = (1 + PAIRS) * PANEL };
+ * chain is that of the whole matrix without zeros. Four panels, the last perhaps fewer, lie side by
+ * side, 16 words of each in turn, so that the product of a row reads on and on. */
+enum { PAIRS = 8, PAIRS_LINES = 1 + PAIRS };
+/* Words of a panel of k columns. */
+static inline size_t pairs_words(size_t k)
+{
+    return (k + 4 * PAIRS - 1) / (4 * PAIRS) * PAIRS_LINES * PANEL;
+}
+/* Where panel p of `panels` begins, and how many words its lines are apart. */
+static inline uint32_t *pairs_panel(const uint32_t *w, size_t panels, size_t k, size_t p,
+                                    size_t *ldw)
+{
+    const size_t first = p / FOUR * FOUR, left = panels - first;
+    *ldw = (left < FOUR ? left : FOUR) * PANEL;
+    return (uint32_t *)w + first * pairs_words(k) + p % FOUR * PANEL;
+}
 /* A group spread for many rows: 16 first weights, 16 second, 16 places of each as integers. */
 enum { SPREAD = 4 * PANEL };
 
@@ -112,12 +126,13 @@ struct kernels {
     size_t (*expand[KERNEL_TYPES])(const uint64_t *mask, size_t k, const uint16_t *values,
                                    float *out, size_t ldo);
 
-    /* y (16 * panels) of one row x (k) with pairs; panels are ldw words apart. */
-    void (*product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                          float *y, const float *bias);
-    /* Groups from `first` on of one panel, (groups, SPREAD); and the product of many rows with them
-     * as kernel_product has it, for one panel. */
-    void (*spread_pairs)(const uint32_t *w, size_t first, size_t groups, float *out);
+    /* y (16 * panels) of one row x (k) with pairs: blocks of FOUR panels, the last perhaps of
+     * fewer. */
+    void (*product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, float *y,
+                          const float *bias);
+    /* Groups from `first` on of one panel, whose lines are ldw words apart, (groups, SPREAD); and
+     * the product of many rows with them as kernel_product has it, for one panel. */
+    void (*spread_pairs)(const uint32_t *w, size_t ldw, size_t first, size_t groups, float *out);
     void (*product_spread)(size_t rows, size_t k, const float *x, size_t ldx, const float *w,
                            float *y, size_t ldy, const float *bias, bool more);
 

@@ -15,8 +15,9 @@
     size_t expand_bf16_##level(const uint64_t *mask, size_t k, const uint16_t *values, float *out, \
                                size_t ldo);                                                        \
     void product_pairs_##level(size_t panels, size_t k, const float *x, const uint32_t *w,         \
-                               size_t ldw, float *y, const float *bias);                           \
-    void spread_pairs_##level(const uint32_t *w, size_t first, size_t groups, float *out);         \
+                               float *y, const float *bias);                                       \
+    void spread_pairs_##level(const uint32_t *w, size_t ldw, size_t first, size_t groups,          \
+                              float *out);                                                         \
     void product_spread_##level(size_t rows, size_t k, const float *x, size_t ldx, const float *w, \
                                 float *y, size_t ldy, const float *bias, bool more);               \
     void widen_nibbles_##level(const uint32_t *in, size_t n, float *out);                          \

@@ -64,23 +64,25 @@ void product_bitmap_bf16_scalar(size_t panels, size_t k, const float *x,
 }
 
 /* Pair `g` of output j, and the columns of its two values. */
-static uint32_t pair_at(const uint32_t *w, size_t g, size_t j, uint32_t place[2])
+static uint32_t pair_at(const uint32_t *w, size_t ldw, size_t g, size_t j, uint32_t place[2])
 {
-    const uint32_t *block = w + g / PAIRS * PAIRS_BLOCK, nibble = block[j] >> 4 * (g % PAIRS);
+    const uint32_t *block = w + g / PAIRS * PAIRS_LINES * ldw, nibble = block[j] >> 4 * (g % PAIRS);
     place[0] = nibble & 3;
     place[1] = nibble >> 2 & 3;
-    return block[(1 + g % PAIRS) * PANEL + j];
+    return block[(1 + g % PAIRS) * ldw + j];
 }
 
-void product_pairs_scalar(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                          float *y, const float *bias)
+void product_pairs_scalar(size_t panels, size_t k, const float *x, const uint32_t *w, float *y,
+                          const float *bias)
 {
     for (size_t p = 0; p < panels; p++) {
+        size_t ldw;
+        const uint32_t *panel = pairs_panel(w, panels, k, p, &ldw);
         for (size_t j = 0; j < PANEL; j++) {
             float sum = 0;
             for (size_t g = 0; g < (k + 3) / 4; g++) {
                 uint32_t place[2];
-                const uint32_t pair = pair_at(w + p * ldw, g, j, place);
+                const uint32_t pair = pair_at(panel, ldw, g, j, place);
                 sum = fmaf(x[4 * g + place[0]], bf16_to_f32((uint16_t)pair), sum);
                 sum = fmaf(x[4 * g + place[1]], bf16_to_f32((uint16_t)(pair >> 16)), sum);
             }
@@ -89,12 +91,12 @@ void product_pairs_scalar(size_t panels, size_t k, const float *x, const uint32_
     }
 }
 
-void spread_pairs_scalar(const uint32_t *w, size_t first, size_t groups, float *out)
+void spread_pairs_scalar(const uint32_t *w, size_t ldw, size_t first, size_t groups, float *out)
 {
     for (size_t g = 0; g < groups; g++, out += SPREAD) {
         for (size_t j = 0; j < PANEL; j++) {
             uint32_t place[2];
-            const uint32_t pair = pair_at(w, first + g, j, place);
+            const uint32_t pair = pair_at(w, ldw, first + g, j, place);
             out[j] = bf16_to_f32((uint16_t)pair);
             out[PANEL + j] = bf16_to_f32((uint16_t)(pair >> 16));
             memcpy(&out[2 * PANEL + j], &place[0], sizeof *place);

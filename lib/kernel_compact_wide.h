@@ -16,22 +16,17 @@ enum { PARTS = PANEL / LANES, MOST = 4, TOGETHER = MOST / PARTS, TINY_MOST = 8 }
 /* ---- two of every four columns -------------------------------------------------------------------
  */
 
-/* Read ahead of the same panels, at their end of the next ones: AVX2, whose two panels are two streams
- * alone. The four of AVX-512 need no help, and are slower with it. */
-enum { BLOCKS_AHEAD = 8 };
-
 /* One group of P panels. places: those of the group in the lowest bits. */
-INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, FLOATS a,
-                      const INTS *places, FLOATS *sum)
+INLINE void pair_step(const size_t P, const uint32_t *pairs, size_t g, FLOATS a, const INTS *places,
+                      FLOATS *sum)
 {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (size_t h = 0; h < PARTS * P; h++) {
-        const uint32_t *from = w + h / PARTS * ldw + (1 + g) * PANEL + h % PARTS * LANES;
-        const INTS pairs = INT_OP(loadu)((const void *)from);
+        const INTS both = INT_OP(loadu)((const void *)(pairs + h * LANES));
         const FLOATS one = OP(permutevar_ps)(a, right(places[h], 4 * g));
         const FLOATS two = OP(permutevar_ps)(a, right(places[h], 4 * g + 2));
-        sum[h] = OP(fmadd_ps)(one, first_of(pairs), sum[h]);
-        sum[h] = OP(fmadd_ps)(two, second_of(pairs), sum[h]);
+        sum[h] = OP(fmadd_ps)(one, first_of(both), sum[h]);
+        sum[h] = OP(fmadd_ps)(two, second_of(both), sum[h]);
     }
 }
 
@@ -39,53 +34,52 @@ INLINE void pair_step(const size_t P, const uint32_t *w, size_t ldw, size_t g, F
 INLINE void pairs_tile(const size_t P, size_t k, const float *x, const uint32_t *w, size_t ldw,
                        float *y, const float *bias)
 {
-    const size_t blocks = (k + 4 * PAIRS - 1) / (4 * PAIRS);
-    FLOATS sum[MOST];
-#pragma GCC unroll 4
+    FLOATS sum[FOUR * PARTS];
+    INTS places[FOUR * PARTS];
+#pragma GCC unroll 8
     for (size_t h = 0; h < PARTS * P; h++)
         sum[h] = OP(setzero_ps)();
-    for (size_t i = 0, block = 0; i < k; i += 4 * PAIRS, block++, w += PAIRS_BLOCK) {
-        const size_t next = block + BLOCKS_AHEAD < blocks ? 0 : P * ldw - blocks * PAIRS_BLOCK;
-        for (size_t p = 0; PARTS > 1 && p < P; p++)
-#pragma GCC unroll 9
-            for (size_t line = 0; line < PAIRS_BLOCK; line += 16)
-                __builtin_prefetch(w + p * ldw + next + BLOCKS_AHEAD * PAIRS_BLOCK + line, 0, 2);
-        INTS places[MOST];
-#pragma GCC unroll 4
+    for (size_t i = 0; i < k; i += 4 * PAIRS, w += PAIRS_LINES * ldw) {
+#pragma GCC unroll 8
         for (size_t h = 0; h < PARTS * P; h++)
-            places[h] = INT_OP(loadu)((const void *)(w + h / PARTS * ldw + h % PARTS * LANES));
+            places[h] = INT_OP(loadu)((const void *)(w + h * LANES));
         if (k - i >= 4 * PAIRS) {
 #pragma GCC unroll 8
             for (size_t g = 0; g < PAIRS; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, 4), places, sum);
+                pair_step(P, w + (1 + g) * ldw, g, four(x + i + 4 * g, 4), places, sum);
         } else {
             for (size_t g = 0; i + 4 * g < k; g++)
-                pair_step(P, w, ldw, g, four(x + i + 4 * g, k - i - 4 * g), places, sum);
+                pair_step(P, w + (1 + g) * ldw, g, four(x + i + 4 * g, k - i - 4 * g), places, sum);
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (size_t h = 0; h < PARTS * P; h++)
         OP(storeu_ps)(y + h * LANES, OP(add_ps)(sum[h], OP(loadu_ps)(bias + h * LANES)));
 }
 
-void KERNEL(product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, size_t ldw,
-                           float *y, const float *bias)
+void KERNEL(product_pairs)(size_t panels, size_t k, const float *x, const uint32_t *w, float *y,
+                           const float *bias)
 {
-    size_t p = 0;
-    for (; p + TOGETHER <= panels; p += TOGETHER)
-        pairs_tile(TOGETHER, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
-    for (; p < panels; p++)
-        pairs_tile(1, k, x, w + p * ldw, ldw, y + p * PANEL, bias + p * PANEL);
+    for (size_t p = 0; p < panels;) {
+        size_t ldw;
+        const uint32_t *from = pairs_panel(w, panels, k, p, &ldw);
+        const bool four = ldw == FOUR * PANEL;
+        if (four)
+            pairs_tile(FOUR, k, x, from, ldw, y + p * PANEL, bias + p * PANEL);
+        else
+            pairs_tile(1, k, x, from, ldw, y + p * PANEL, bias + p * PANEL);
+        p += four ? FOUR : 1;
+    }
 }
 
-void KERNEL(spread_pairs)(const uint32_t *w, size_t first, size_t groups, float *out)
+void KERNEL(spread_pairs)(const uint32_t *w, size_t ldw, size_t first, size_t groups, float *out)
 {
     const INTS three = OP(set1_epi32)(3);
     for (size_t g = first; g < first + groups; g++, out += SPREAD) {
-        const uint32_t *block = w + g / PAIRS * PAIRS_BLOCK;
+        const uint32_t *block = w + g / PAIRS * PAIRS_LINES * ldw;
         const __m128i shift = _mm_cvtsi32_si128((int)(4 * (g % PAIRS)));
         for (size_t h = 0; h < PANEL; h += LANES) {
-            const INTS pairs = INT_OP(loadu)((const void *)(block + (1 + g % PAIRS) * PANEL + h));
+            const INTS pairs = INT_OP(loadu)((const void *)(block + (1 + g % PAIRS) * ldw + h));
             const INTS at = OP(srl_epi32)(INT_OP(loadu)((const void *)(block + h)), shift);
             OP(storeu_ps)(out + h, first_of(pairs));
             OP(storeu_ps)(out + PANEL + h, second_of(pairs));

@@ -186,12 +186,13 @@ static void tile_pairs(const struct product *c, size_t first_panel, size_t last_
                        const float *x, size_t rows, float *y)
 {
     const struct matrix *m = c->m;
-    const size_t words = matrix_pairs_words(m->cols);
     float block[K_BLOCK / 4 * SPREAD];
     for (size_t p = first_panel; p < last_panel; p++) {
+        size_t ldw;
+        const uint32_t *w = pairs_panel(m->panel, m->panels, m->cols, p, &ldw);
         for (size_t i = 0; i < m->cols; i += K_BLOCK) {
             const size_t len = m->cols - i < K_BLOCK ? m->cols - i : K_BLOCK;
-            c->k->spread_pairs((const uint32_t *)m->panel + p * words, i / 4, (len + 3) / 4, block);
+            c->k->spread_pairs(w, ldw, i / 4, (len + 3) / 4, block);
             c->k->product_spread(rows, len, x + i, c->ldx, block, y + p * PANEL, c->ldy,
                                  i + len == m->cols ? m->bias + p * PANEL : NULL, i > 0);
         }
@@ -204,7 +205,6 @@ static void tile_floats(const struct product *c, size_t first_panel, size_t last
     const struct matrix *m = c->m;
     const size_t panels = last_panel - first_panel, cols = m->cols;
     const float *bias = m->bias + first_panel * PANEL;
-    const size_t words = matrix_pairs_words(cols);
     if (m->layout == LAYOUT_DENSE && rows < FEW_ROWS) {
         const size_t size = m->type == PANEL_F32 ? sizeof(float) : sizeof(uint16_t);
         c->k->product[m->type](rows, panels, cols, x, c->ldx,
@@ -215,7 +215,8 @@ static void tile_floats(const struct product *c, size_t first_panel, size_t last
         const struct bitmap_panels w = {m->bitmap + first * cols, cols, m->panel, m->value + first};
         c->k->product_bitmap[m->type](panels, cols, x, &w, y + first_panel * PANEL, bias);
     } else if (m->layout == LAYOUT_PAIRS && rows == 1) {
-        c->k->product_pairs(panels, cols, x, (const uint32_t *)m->panel + first_panel * words, words,
+        c->k->product_pairs(panels, cols, x,
+                            (const uint32_t *)m->panel + first_panel * pairs_words(cols),
                             y + first_panel * PANEL, bias);
     } else if (m->layout == LAYOUT_PAIRS) {
         tile_pairs(c, first_panel, last_panel, x, rows, y);

@@ -51,12 +51,6 @@ struct matrix {
     size_t bytes;
 };
 
-/* Words of a panel of pairs. */
-static inline size_t matrix_pairs_words(size_t cols)
-{
-    return (cols + 4 * PAIRS - 1) / (4 * PAIRS) * PAIRS_BLOCK;
-}
-
 /* Panels by the four, the last perhaps fewer. */
 static inline size_t matrix_fours(const struct matrix *m)
 {

@@ -81,7 +81,8 @@ static void pack_pairs(const struct packing *c, size_t panel)
 {
     struct matrix *m = c->m;
     struct walk w = walk_new(m, c->t, panel * PANEL, PANEL);
-    uint32_t *block = (uint32_t *)m->panel + panel * matrix_pairs_words(m->cols);
+    size_t ldw;
+    uint32_t *block = pairs_panel(m->panel, m->panels, m->cols, panel, &ldw);
     for (size_t i = 0; i < m->cols; i += 4) {
         const size_t g = i / 4 % PAIRS, columns = m->cols - i < 4 ? m->cols - i : 4;
         for (size_t j = 0; j < w.outputs; j++) {
@@ -94,10 +95,10 @@ static void pack_pairs(const struct packing *c, size_t panel)
                 }
             }
             block[j] |= places << 4 * g;
-            block[(1 + g) * PANEL + j] = pair;
+            block[(1 + g) * ldw + j] = pair;
         }
         if (g == PAIRS - 1)
-            block += PAIRS_BLOCK;
+            block += PAIRS_LINES * ldw;
     }
 }
 
@@ -213,7 +214,7 @@ static int allocate_floats(struct matrix *m, const struct tensor *t, struct erro
         panels = m->value[fours];
         each = sizeof(uint16_t);
     } else if (m->layout == LAYOUT_PAIRS) {
-        each = matrix_pairs_words(m->cols) * sizeof(uint32_t);
+        each = pairs_words(m->cols) * sizeof(uint32_t);
     }
     m->panel = memory_new(panels, each, "a weight matrix", e);
     m->bytes += panels * each + m->panels * PANEL * sizeof *m->bias;
@@ -366,18 +367,19 @@ static void row_of_bitmap(const struct matrix *m, size_t row, float *out)
 
 static void row_of_pairs(const struct matrix *m, size_t panel, size_t j, float *out)
 {
-    const uint32_t *block = (const uint32_t *)m->panel + panel * matrix_pairs_words(m->cols);
+    size_t ldw;
+    const uint32_t *block = pairs_panel(m->panel, m->panels, m->cols, panel, &ldw);
     memset(out, 0, m->cols * sizeof *out);
     for (size_t i = 0; i < m->cols; i += 4) {
         const size_t g = i / 4 % PAIRS;
-        const uint32_t places = block[j] >> 4 * g, pair = block[(1 + g) * PANEL + j];
+        const uint32_t places = block[j] >> 4 * g, pair = block[(1 + g) * ldw + j];
         /* The second first: where one alone is kept, the other stands for nothing at its place 0. */
         if (pair >> 16)
             out[i + (places >> 2 & 3)] = bf16_to_f32((uint16_t)(pair >> 16));
         if (pair & 0xffff)
             out[i + (places & 3)] = bf16_to_f32((uint16_t)pair);
         if (g == PAIRS - 1)
-            block += PAIRS_BLOCK;
+            block += PAIRS_LINES * ldw;
     }
 }
 

@@ -157,10 +157,10 @@ static void bitmaps(const struct kernels *k)
 
 static void pairs(const struct kernels *k)
 {
-    static uint32_t words[9 * 4 * PAIRS_BLOCK];
+    static uint32_t words[8 * 4 * PAIRS_LINES * PANEL];
     for (size_t run = 0; run < 300; run++) {
         const size_t panels = 1 + bits32() % 8, n = bits32() % 100, rows = bits32() % 26;
-        const size_t ldw = (n + 31) / 32 * PAIRS_BLOCK + bits32() % 3, ldy = 16 + bits32() % 3;
+        const size_t ldy = 16 + bits32() % 3, panel = bits32() % panels;
         const size_t groups = (n + 3) / 4, first = groups ? bits32() % groups : 0;
         const float *bias = bits32() % 2 ? in3 + bits32() % 7 : NULL;
         const bool more = bits32() % 2;
@@ -168,17 +168,20 @@ static void pairs(const struct kernels *k)
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
             words[i] = bits32() & 0xbfffbfff;
         /* Places within the last, shorter group; any bits elsewhere. */
+        size_t ldw;
         for (size_t p = 0; n % 4 && p < panels; p++)
             for (size_t j = 0; j < PANEL; j++)
-                words[p * ldw + n / 32 * PAIRS_BLOCK + j] &= ~(15u << n % 32 / 4 * 4);
-        kernels_scalar.product_pairs(panels, n, in1 + run % 7, words, ldw, out1 + GUARD, in3);
-        k->product_pairs(panels, n, in1 + run % 7, words, ldw, out2 + GUARD, in3);
+                pairs_panel(words, panels, n, p, &ldw)[n / 32 * PAIRS_LINES * ldw + j] &=
+                    ~(15u << n % 32 / 4 * 4);
+        kernels_scalar.product_pairs(panels, n, in1 + run % 7, words, out1 + GUARD, in3);
+        k->product_pairs(panels, n, in1 + run % 7, words, out2 + GUARD, in3);
         same("product_pairs", panels, n, 0);
         static float spread1[32 * SPREAD], spread2[32 * SPREAD];
         memset(spread1, 1, sizeof spread1);
         memset(spread2, 1, sizeof spread2);
-        kernels_scalar.spread_pairs(words, first, groups - first, spread1 + 1);
-        k->spread_pairs(words, first, groups - first, spread2 + 1);
+        const uint32_t *w = pairs_panel(words, panels, n, panel, &ldw);
+        kernels_scalar.spread_pairs(w, ldw, first, groups - first, spread1 + 1);
+        k->spread_pairs(w, ldw, first, groups - first, spread2 + 1);
         assert_memory_equal(spread1, spread2, sizeof spread1);
         const size_t left = n - 4 * first < 40 ? n - 4 * first : 40;
         if (n == 0 || left == 0 || (left % 4 && left < n - 4 * first))
